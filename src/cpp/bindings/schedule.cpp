@@ -1,0 +1,5 @@
+#include "bindings/common.hpp"
+
+namespace clrfast {
+void bind_schedule(py::module_&) {}
+}  // namespace clrfast
