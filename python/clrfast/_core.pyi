@@ -1,9 +1,8 @@
 from typing import Any, overload
 
-from typing_extensions import Self
-
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self
 
 _Curve = tuple[float, str, float, float, float]  # length, shape, start, end, param
 _Piece = _Curve | tuple[float, "Table"]

@@ -184,10 +184,8 @@ def ramp(
         staircase: Steps for which each rate is held, >= 1.
     """
     shape = {"exp": "exponential", "linear": "linear"}[_check.choice("mode", mode, ["exp", "linear"])]
-    if shape == "linear":
-        start = _rate("start_lr", start_lr)
-    else:
-        start = _check.real("start_lr", start_lr, above=0.0)
+    above, least = (-math.inf, 0.0) if shape == "linear" else (0.0, -math.inf)
+    start = _check.real("start_lr", start_lr, above=above, least=least)
     end = _check.real("end_lr", end_lr, least=start)
     count = _check.whole("num_iter", num_iter, least=2)
     held = _check.whole("staircase", staircase, least=1, most=count)

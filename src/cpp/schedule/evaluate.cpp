@@ -13,6 +13,8 @@ namespace clrfast {
 template <class T>
 struct View::Spot {
   const Piece* piece;
+  T position;  // in its cycle, where the piece begins at
+  T first;
   T k;  // steps since the piece's start
   T r;  // steps until its end
   double n;
@@ -88,7 +90,7 @@ View::Spot<T> View::locate(T step, bool left) const {
       position = period;
     }
   }
-  const double stretch = cycle_length / length;
+  const double stretch = starts == nullptr ? 1.0 : cycle_length / length;
   const Piece* piece = pieces;
   if (count > 1) {
     const double place =
@@ -106,19 +108,10 @@ View::Spot<T> View::locate(T step, bool left) const {
               1;
     }
   }
-  Spot<T> spot{piece, position, 0, piece->curve.length, factor(step, cycle), left};
-  if (stretch == 1.0) {
-    spot.k = position - whole<T>(piece->first);
-    spot.r = whole<T>(piece->curve.length) - spot.k;
-  } else if (count == 1) {
-    spot.n = cycle_length;
-    spot.r = whole<T>(cycle_length) - spot.k;
-  } else if constexpr (!std::is_integral_v<T>) {
-    spot.n = piece->curve.length * stretch;
-    spot.k = position - piece->first * stretch;
-    spot.r = std::max(spot.n - spot.k, 0.0);
-  }
-  return spot;
+  const double n = count == 1 ? cycle_length : piece->curve.length * stretch;
+  const T first = whole<T>(piece->first * stretch);
+  const T k = position - first;
+  return {piece, position, first, k, whole<T>(n) - k, n, factor(step, cycle), left};
 }
 
 template <class T>
@@ -162,43 +155,44 @@ simd::Fill<Out> kernel(Shape shape, bool lower_half) {
   }
 }
 
-// The values of `n` whole steps within one curve, from k on: the same arithmetic as curve_value.
+// The values of `n` whole steps within one curve, from `position` on: the arithmetic of
+// curve_value.
 template <class Out>
-void fill_curve(const Curve& curve, double k, double r, double length, int n, Out* out) {
+void fill_curve(const Curve& curve, double position, double first, double length, int n, Out* out) {
   const bool rising = curve.end >= curve.start;
   const double low = rising ? curve.start : curve.end;
   const double high = rising ? curve.end : curve.start;
   const double span = high - low;
-  if (kernel<Out>(curve.shape, true) == nullptr) {
-    if (curve.shape == Shape::constant) {
-      std::fill(out, out + n, static_cast<Out>(curve.start));
-      return;
-    }
-    for (int i = 0; i < n; ++i) out[i] = static_cast<Out>(curve_value(curve, k + i, r - i, length));
+  if (curve.shape == Shape::constant) {
+    std::fill(out, out + n, static_cast<Out>(curve.start));
     return;
   }
-  double below = rising ? k : r;
-  double above = rising ? r : k;
-  const double direction = rising ? 1.0 : -1.0;
-  while (n > 0) {
-    const bool lower_half = below <= above;
-    // How many steps stay in this half: towards the middle half the difference, otherwise all.
-    const double gap = (above - below) * 0.5 * direction;
-    double stay = n;
-    if (lower_half && rising) stay = std::floor(gap) + 1.0;
-    if (!lower_half && !rising) stay = std::ceil(gap);
-    const int m = static_cast<int>(std::min(std::max(stay, 1.0), static_cast<double>(n)));
-    const auto fill = kernel<Out>(curve.shape, lower_half);
-    if (lower_half) {
-      fill(out, m, below, direction, length, low, span);
-    } else {
-      fill(out, m, above, -direction, length, high, -span);
+  if (kernel<Out>(curve.shape, true) == nullptr) {
+    for (int i = 0; i < n; ++i) {
+      const double k = (position + i) - first;
+      out[i] = static_cast<Out>(curve_value(curve, k, length - k, length));
     }
-    out += m;
-    n -= m;
-    below += direction * m;
-    above -= direction * m;
+    return;
   }
+  // The first half of a rising curve is its lower one, as the second half of a falling curve is.
+  const auto in_first_half = [=](double i) {
+    const double k = (position + i) - first;
+    const double r = length - k;
+    return rising ? k <= r : !(r <= k);
+  };
+  double middle = std::min(std::max(std::floor(length * 0.5 + first - position), 0.0), 1.0 * n);
+  while (middle < n && in_first_half(middle)) ++middle;
+  while (middle > 0 && !in_first_half(middle - 1)) --middle;
+  const auto fill_half = [&](int begin, int end, bool lower) {
+    const bool from_start = lower == rising;
+    const simd::Stretch stretch{position + begin,        first,  from_start ? 0.0 : length,
+                                from_start ? 1.0 : -1.0, length, lower ? low : high,
+                                lower ? span : -span};
+    kernel<Out>(curve.shape, lower)(out + begin, end - begin, stretch);
+  };
+  const int half = static_cast<int>(middle);
+  if (half > 0) fill_half(0, half, rising);
+  if (half < n) fill_half(half, n, !rising);
 }
 
 }  // namespace
@@ -216,7 +210,12 @@ std::size_t View::fill_run(std::int64_t step, std::size_t n, Out* out) const {
     }
     const double left = std::ceil(static_cast<double>(spot.r));
     if (left < static_cast<double>(m)) m = std::max<std::size_t>(static_cast<std::size_t>(left), 1);
-    if (per == Scaling::Per::step || (spot.piece->nested && spot.factor != 1.0)) {
+    // Nothing to share between steps: a factor for each, joins that are rounded anew for each, or
+    // positions too far to be counted up in double.
+    const bool single = per == Scaling::Per::step || (starts != nullptr && count > 1) ||
+                        (spot.piece->nested && spot.factor != 1.0) ||
+                        static_cast<double>(spot.position) > 9e15;
+    if (single) {
       for (std::size_t i = 0; i < m; ++i) {
         out[i] = static_cast<Out>(
             value(locate(static_cast<T>(step + static_cast<std::int64_t>(i)), false)));
@@ -224,8 +223,8 @@ std::size_t View::fill_run(std::int64_t step, std::size_t n, Out* out) const {
     } else if (spot.piece->nested) {
       spot.piece->nested->view().fill(static_cast<std::int64_t>(spot.k), m, out);
     } else {
-      fill_curve(scaled(spot.piece->curve, spot.factor, floor), static_cast<double>(spot.k),
-                 static_cast<double>(spot.r), spot.n, static_cast<int>(m), out);
+      fill_curve(scaled(spot.piece->curve, spot.factor, floor), static_cast<double>(spot.position),
+                 static_cast<double>(spot.first), spot.n, static_cast<int>(m), out);
     }
     return m;
   };
