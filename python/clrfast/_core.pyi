@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-_Curve = tuple[float, str, float, float, float]  # length, shape, start, end, param
+_Curve = tuple[float, str, float, float, float]  # until, shape, start, end, param
 _Piece = _Curve | tuple[float, "Table"]
 _Spec = tuple[
     tuple[_Piece, ...],
