@@ -1,0 +1,70 @@
+"""The picture of an analysis: the curve, its phases, the suggested range."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from clrfast.analysis import Analysis
+
+_MOST_ROWS = 20_000  # a picture shows no more of them
+_PHASE_COLOURS = {"flat": "0.5", "falling": "C2", "rising": "C3"}
+
+
+def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legend: bool) -> Axes:
+    """Draw `analysis` into `ax`; see :meth:`clrfast.Analysis.plot`."""
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    order = np.argsort(analysis.lr, kind="stable")
+    rows = order[:: 1 + len(order) // _MOST_ROWS]
+    ax.plot(analysis.lr[rows], analysis.loss[rows], color="C0", alpha=0.3, lw=0.8, label="loss")
+    ax.plot(analysis.grid_lr, analysis.grid_loss, color="C0", lw=2, label="fitted")
+    ax.set_xscale("log")
+    ax.set_xlabel("Learning rate")
+    ax.set_ylabel("Loss")
+    ax.set_ylim(*_loss_limits(analysis))
+    _shade_phases(analysis, ax)
+
+    suggestion = analysis.suggestion
+    for name, lr, (low, high), colour in (
+        ("base_lr", suggestion.base_lr, suggestion.base_lr_interval, "C4"),
+        ("max_lr", suggestion.max_lr, suggestion.max_lr_interval, "C1"),
+    ):
+        ax.axvline(lr, color=colour, lw=1.5, label=f"{name} {lr:.2g}")
+        level = float(np.interp(np.log(lr), np.log(analysis.grid_lr), analysis.grid_loss))
+        around = [[lr - low], [high - lr]] if intervals else None
+        ax.errorbar([lr], [level], xerr=around, fmt="o", color=colour, ms=6, capsize=4, lw=2.5)
+    ax.set_title(f"confidence: {suggestion.confidence}", loc="right", fontsize="small")
+    if legend:
+        ax.legend(loc="lower left", fontsize="small", ncols=2)
+    return ax
+
+
+def _loss_limits(analysis: Analysis) -> tuple[float, float]:
+    """Keep the diverged part from flattening the rest: limits from the fit, not the rows."""
+    low, high = float(np.min(analysis.grid_loss)), float(np.max(analysis.grid_loss))
+    finite = analysis.loss[np.isfinite(analysis.loss)]
+    low = min(low, max(float(np.quantile(finite, 0.01)), low - (high - low)))
+    margin = 0.08 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _shade_phases(analysis: Analysis, ax: Axes) -> None:
+    phases = analysis.phases
+    lowest, highest = float(analysis.lr.min()), float(analysis.lr.max())
+    ax.set_xlim(lowest, highest)
+    flat_until = lowest if phases.plateau_end_lr is None else phases.plateau_end_lr
+    rising_from = highest if phases.turn_lr is None else phases.turn_lr
+    for name, start, stop in (
+        ("flat", lowest, flat_until),
+        ("falling", flat_until, rising_from),
+        ("rising", rising_from, highest),
+    ):
+        if stop > start:
+            ax.axvspan(start, stop, color=_PHASE_COLOURS[name], alpha=0.07, lw=0, label=name)
