@@ -1,9 +1,7 @@
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-
-FEWEST_CELLS: int
 
 class _Curve(TypedDict):
     x: NDArray[np.float64]
@@ -11,6 +9,8 @@ class _Curve(TypedDict):
     loss_se: NDArray[np.float64]
     slope: NDArray[np.float64]
     slope_se: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
     window: float
 
 class _Phases(TypedDict):
@@ -33,22 +33,28 @@ class _Analysis(TypedDict):
     phases: _Phases
     suggestion: _Suggestion
 
+class _Extent(TypedDict):
+    rows: int
+    nonfinite: int
+    lowest_lr: float
+    highest_lr: float
+
+# Columns are one-dimensional, float64 or float32, of any stride.
 class State:
     def __init__(self) -> None: ...
     def add(
-        self, lr: NDArray[np.float64], loss: NDArray[np.float64], first_step: int
+        self,
+        lr: NDArray[np.floating[Any]],
+        loss: NDArray[np.floating[Any]],
+        first_step: int,
+        threads: int,
     ) -> int | None: ...
+    def add_row(self, lr: float, loss: float, step: int) -> bool: ...
     def merge(self, other: State) -> None: ...
+    def extent(self) -> _Extent: ...
     def analyze(self) -> _Analysis: ...
-    @property
-    def cells_with_loss(self) -> int: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def nonfinite(self) -> int: ...
-    @property
-    def lowest_lr(self) -> float: ...
-    @property
-    def highest_lr(self) -> float: ...
+    def to_bytes(self) -> bytes: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> State: ...
 
-def ema(loss: NDArray[np.float64], beta: float) -> NDArray[np.float64]: ...
+def ema(loss: NDArray[np.floating[Any]], beta: float) -> NDArray[np.float64]: ...

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from clrfast.analysis import Analysis
 
-_MOST_ROWS = 20_000  # a picture shows no more of them
+_MOST_ROWS = 20_000  # more are drawn as a band
 _PHASE_COLOURS = {"flat": "0.5", "falling": "C2", "rising": "C3"}
 
 
@@ -21,9 +21,13 @@ def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legen
         from matplotlib import pyplot as plt
 
         _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    order = np.argsort(analysis.lr, kind="stable")
-    rows = order[:: 1 + len(order) // _MOST_ROWS]
-    ax.plot(analysis.lr[rows], analysis.loss[rows], color="C0", alpha=0.3, lw=0.8, label="loss")
+    if 0 < len(analysis.lr) <= _MOST_ROWS:
+        order = np.argsort(analysis.lr, kind="stable")
+        rates, losses = analysis.lr[order], analysis.loss[order]
+        ax.plot(rates, losses, color="C0", alpha=0.3, lw=0.8, label="loss")
+    else:
+        band = (analysis.grid_lr, analysis.grid_lowest, analysis.grid_highest)
+        ax.fill_between(*band, color="C0", alpha=0.15, lw=0, label="loss, lowest to highest")
     ax.plot(analysis.grid_lr, analysis.grid_loss, color="C0", lw=2, label="fitted")
     ax.set_xscale("log")
     ax.set_xlabel("Learning rate")
@@ -49,15 +53,14 @@ def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legen
 def _loss_limits(analysis: Analysis) -> tuple[float, float]:
     """Keep the diverged part from flattening the rest: limits from the fit, not the rows."""
     low, high = float(np.min(analysis.grid_loss)), float(np.max(analysis.grid_loss))
-    finite = analysis.loss[np.isfinite(analysis.loss)]
-    low = min(low, max(float(np.quantile(finite, 0.01)), low - (high - low)))
+    low = min(low, max(float(np.quantile(analysis.grid_lowest, 0.05)), low - (high - low)))
     margin = 0.08 * (high - low) or 1.0
     return low - margin, high + margin
 
 
 def _shade_phases(analysis: Analysis, ax: Axes) -> None:
     phases = analysis.phases
-    lowest, highest = float(analysis.lr.min()), float(analysis.lr.max())
+    lowest, highest = analysis.lr_range
     ax.set_xlim(lowest, highest)
     flat_until = lowest if phases.plateau_end_lr is None else phases.plateau_end_lr
     rising_from = highest if phases.turn_lr is None else phases.turn_lr

@@ -8,7 +8,10 @@ their order. See :func:`analyze`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
+import os
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Analysis", "Phases", "Suggestion", "analyze"]
+__all__ = ["Analysis", "Phases", "State", "Suggestion", "analyze"]
 
 
 def __dir__() -> list[str]:
@@ -73,16 +76,17 @@ class Analysis:
     """What :func:`analyze` found in one log.
 
     Attributes:
-        lr: the rates, float64, shape (rows,).
-        loss: the losses as given, float64, shape (rows,).
-        smoothed: their debiased exponential moving average, float64, shape (rows,); a non-finite
-            loss leaves it where it was.
-        beta: the factor of that average.
+        lr: the rates as given, shape (rows,); empty if a :class:`State` was analysed.
+        loss: the losses as given, likewise.
+        beta: the factor of `smoothed`.
+        lr_range: the lowest and the highest rate.
         grid_lr: rates at which the loss was fitted, ascending, float64, shape (cells,).
         grid_loss: the fitted loss there, float64, shape (cells,).
         grid_loss_se: its standard error, float64, shape (cells,).
         grid_slope: fitted d loss / d ln(lr) there, float64, shape (cells,).
         grid_slope_se: its standard error, float64, shape (cells,).
+        grid_lowest: the lowest loss of the rows around each of these rates.
+        grid_highest: the highest.
         window: half-width of the fit's kernel, in units of ln(lr).
         phases: where the curve changes its character.
         suggestion: the range of rates to train with.
@@ -90,20 +94,31 @@ class Analysis:
         n_nonfinite: how many of them have a loss that is NaN, infinite or beyond 1e100.
     """
 
-    lr: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    smoothed: NDArray[np.float64]
+    lr: NDArray[np.floating[Any]]
+    loss: NDArray[np.floating[Any]]
     beta: float
+    lr_range: tuple[float, float]
     grid_lr: NDArray[np.float64]
     grid_loss: NDArray[np.float64]
     grid_loss_se: NDArray[np.float64]
     grid_slope: NDArray[np.float64]
     grid_slope_se: NDArray[np.float64]
+    grid_lowest: NDArray[np.float64]
+    grid_highest: NDArray[np.float64]
     window: float
     phases: Phases
     suggestion: Suggestion
     n: int
     n_nonfinite: int
+
+    @functools.cached_property
+    def smoothed(self) -> NDArray[np.float64]:
+        """The debiased exponential moving average of `loss`, float64, shape (rows,).
+
+        Computed when first asked for. A non-finite loss leaves it where it was; it is NaN before
+        the first finite one.
+        """
+        return _core.ema(self.loss, self.beta)
 
     def __repr__(self) -> str:
         """One line: the range, its confidence, the number of rows."""
@@ -125,7 +140,7 @@ class Analysis:
             return f"{interval[0]:.2e} to {interval[1]:.2e}"
 
         lines = [
-            f"{self.n:,} rows{bad}, rates {self.lr.min():.2e} to {self.lr.max():.2e}",
+            f"{self.n:,} rows{bad}, rates {self.lr_range[0]:.2e} to {self.lr_range[1]:.2e}",
             f"  flat     until lr {rate(p.plateau_end_lr)}",
             f"  falling  steepest at lr {rate(p.steepest_lr)}, lowest at {rate(p.min_lr)}",
             f"  rising   from lr {rate(p.turn_lr)}, diverged at {rate(p.divergence_lr)}",
@@ -150,7 +165,7 @@ class Analysis:
         summary: dict[str, Any] = {
             "n": self.n,
             "n_nonfinite": self.n_nonfinite,
-            "lr_range": [float(self.lr.min()), float(self.lr.max())],
+            "lr_range": self.lr_range,
             "window": self.window,
             "phases": dataclasses.asdict(self.phases),
             "suggestion": dataclasses.asdict(self.suggestion),
@@ -186,18 +201,38 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _column(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return `values` as contiguous float64, or say why they are no column of numbers."""
+def _column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
     detach = getattr(values, "detach", None)  # a torch tensor that records gradients
     array = np.asarray(detach() if callable(detach) else values)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.dtype.kind not in "iuf" and array.size:
         raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype in (np.float64, np.float32) and array.dtype.isnative:
+        return array
+    return array.astype(np.float64)
 
 
-def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98) -> Analysis:
+def _columns(
+    lrs: ArrayLike, losses: ArrayLike
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    lr, loss = _column("lrs", lrs), _column("losses", losses)
+    if len(lr) != len(loss):
+        raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
+    return lr, loss
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def analyze(
+    lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98, threads: int | None = None
+) -> Analysis:
     """Find the phases of a range test's curve and suggest `base_lr` and `max_lr`.
 
     The loss is fitted against ln(lr) by local linear regression, on the raw losses: no
@@ -212,6 +247,8 @@ def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98) -> Analysi
             non-finite loss counts as divergence.
         beta: factor of the debiased exponential moving average in `Analysis.smoothed`, in [0, 1).
             The suggestion does not depend on it.
+        threads: how many to use at most, at least 1; by default one for each core. Short logs take
+            one anyway.
 
     Returns:
         The analysis.
@@ -219,38 +256,55 @@ def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98) -> Analysi
     Raises:
         TypeError: a column does not hold real numbers.
         ValueError: the columns differ in length or are not one-dimensional; a rate is not
-            positive and finite; there are too few rows, or too few rates with a finite loss, to
-            lay a curve through; `beta` is out of range.
+            positive and finite; there are too few rates with a finite loss to lay a curve
+            through; `beta` or `threads` is out of range.
     """
     if not 0 <= beta < 1:
         raise ValueError(f"beta must be in [0, 1), not {beta!r}")
-    lr, loss = _column("lrs", lrs), _column("losses", losses)
-    if len(lr) != len(loss):
-        raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
-    if len(lr) < _core.FEWEST_CELLS:
-        raise ValueError(f"lrs must have at least {_core.FEWEST_CELLS} rows, not {len(lr)}")
+    lr, loss = _columns(lrs, losses)
     state = _core.State()
-    bad = state.add(lr, loss, 0)
+    _add(state, lr, loss, 0, threads)
+    return _analysis(state, lr, loss, beta)
+
+
+def _add(
+    state: _core.State,
+    lr: NDArray[np.floating[Any]],
+    loss: NDArray[np.floating[Any]],
+    first_step: int,
+    threads: int | None,
+) -> None:
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads!r}")
+    bad = state.add(lr, loss, first_step, threads or _cores())
     if bad is not None:
-        raise ValueError(f"lrs must be positive and finite, not {lr[bad]!r} (row {bad})")
-    if state.cells_with_loss < _core.FEWEST_CELLS:
-        raise ValueError(
-            f"lrs must cover at least {_core.FEWEST_CELLS} distinct rates (over 6 % apart) that "
-            f"have a finite loss, not {state.cells_with_loss}, between {state.lowest_lr:.6g} and "
-            f"{state.highest_lr:.6g}"
-        )
-    found = state.analyze()
+        raise _bad_rate(float(lr[bad]), f" (row {bad})")
+
+
+def _bad_rate(lr: float, where: str = "") -> ValueError:
+    return ValueError(f"lrs must be positive and finite (1e-300 to 1e300), not {lr!r}{where}")
+
+
+def _analysis(
+    state: _core.State,
+    lr: NDArray[np.floating[Any]],
+    loss: NDArray[np.floating[Any]],
+    beta: float,
+) -> Analysis:
+    found, extent = state.analyze(), state.extent()
     curve, suggestion = found["curve"], found["suggestion"]
     return Analysis(
         lr=lr,
         loss=loss,
-        smoothed=_core.ema(loss, beta),
         beta=beta,
+        lr_range=(extent["lowest_lr"], extent["highest_lr"]),
         grid_lr=np.exp(curve["x"]),
         grid_loss=curve["loss"],
         grid_loss_se=curve["loss_se"],
         grid_slope=curve["slope"],
         grid_slope_se=curve["slope_se"],
+        grid_lowest=curve["lowest"],
+        grid_highest=curve["highest"],
         window=curve["window"],
         phases=Phases(**found["phases"]),
         suggestion=Suggestion(
@@ -262,6 +316,109 @@ def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98) -> Analysi
             reasons=suggestion["reasons"],
             rule="clrfast",
         ),
-        n=state.rows,
-        n_nonfinite=state.nonfinite,
+        n=extent["rows"],
+        n_nonfinite=extent["nonfinite"],
     )
+
+
+class State:
+    """The statistics of a log that grows: add rows or other states, analyse at any time.
+
+    Its size depends on the range of the rates alone (64 cells to a decade), not on the number of
+    rows. However rows are split into calls, files, threads or states, the answer is that of
+    :func:`analyze` on all of them, to rounding. May be used from several threads, and pickled.
+
+    Args:
+        first_step: number of the first row. Give each shard of one log the number its first row
+            has in the whole; repeated runs of one test each start at 0.
+    """
+
+    def __init__(self, *, first_step: int = 0) -> None:
+        """Start without rows."""
+        self._core = _core.State()
+        self._next_step = _check_step(first_step)
+
+    def add(
+        self, lr: ArrayLike, loss: ArrayLike, *, step: int | None = None, threads: int | None = None
+    ) -> None:
+        """Add one row or many.
+
+        Args:
+            lr: one rate, or a column of them as :func:`analyze` takes it.
+            loss: one loss, or a column of equal length.
+            step: number of the first of these rows; by default they follow those before.
+            threads: how many to use at most, at least 1; by default one for each core.
+
+        Raises:
+            TypeError, ValueError: as :func:`analyze` does; then nothing was added.
+        """
+        first = self._next_step if step is None else _check_step(step)
+        rate, value = cast("object", lr), cast("object", loss)
+        if isinstance(rate, float) and isinstance(value, float):  # what a live loop gives
+            if not self._core.add_row(rate, value, first):
+                raise _bad_rate(rate)
+            self._next_step = first + 1
+            return
+        if np.ndim(lr) == 0 and np.ndim(loss) == 0:
+            lr, loss = np.reshape(lr, 1), np.reshape(loss, 1)
+        rates, losses = _columns(lr, loss)
+        _add(self._core, rates, losses, first, threads)
+        self._next_step = first + len(rates)
+
+    def merge(self, other: State) -> None:
+        """Add all rows that `other` holds; it stays as it is."""
+        if not isinstance(cast("object", other), State):
+            raise TypeError(f"other must be a State, not {type(other).__name__}")
+        self._core.merge(other._core)
+        self._next_step = max(self._next_step, other._next_step)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self._core.extent()["rows"]
+
+    def analyze(self) -> Analysis:
+        """Return what :func:`analyze` does for all rows; its `lr` and `loss` are empty.
+
+        Raises:
+            ValueError: there are too few rates with a finite loss to lay a curve through.
+        """
+        nothing = np.empty(0)
+        return _analysis(self._core, nothing, nothing, beta=0.0)
+
+    def to_bytes(self) -> bytes:
+        """Return the state as bytes, the same on every machine: 64 for each cell of its range."""
+        return self._next_step.to_bytes(8, "little", signed=True) + self._core.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> State:
+        """Return the state that `data`, made by :meth:`to_bytes`, holds.
+
+        Raises:
+            ValueError: the data is something else, or damaged.
+        """
+        core = _core.State.from_bytes(bytes(data[8:]))
+        state = cls(first_step=int.from_bytes(data[:8], "little", signed=True))
+        state._core = core
+        return state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as bytes."""
+        return (State.from_bytes, (self.to_bytes(),))
+
+    def __repr__(self) -> str:
+        """Say how many rows there are, between which rates."""
+        extent = self._core.extent()
+        if extent["rows"] == 0:
+            return "<State of no rows>"
+        return (
+            f"<State of {extent['rows']:,} rows, "
+            f"rates {extent['lowest_lr']:.3g} to {extent['highest_lr']:.3g}>"
+        )
+
+
+def _check_step(step: int) -> int:
+    number = operator.index(step)
+    if not -(2**52) <= number <= 2**52:
+        raise ValueError(f"a step must be within 2**52 of 0, not {number}")
+    return number

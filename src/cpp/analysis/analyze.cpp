@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
+#include <stdexcept>
 
 #include "analysis/grid.hpp"
 
@@ -37,13 +39,27 @@ double ceiling_of(const State& state) {
 }
 
 // Where the line between neighbouring cells crosses `level`.
-double crossing(const Curve& curve, std::size_t right, double level) {
-  if (right == 0) return curve.x[0];
+double crossing(const Points& points, const Curve& curve, std::size_t right, double level) {
+  if (right == 0) return points.x[0];
   const double before = curve.loss[right - 1] - level;
   const double after = curve.loss[right] - level;
   const double share = before == after ? 0.0 : before / (before - after);
-  return curve.x[right - 1] +
-         std::min(1.0, std::max(0.0, share)) * (curve.x[right] - curve.x[right - 1]);
+  return points.x[right - 1] +
+         std::min(1.0, std::max(0.0, share)) * (points.x[right] - points.x[right - 1]);
+}
+
+Points points_of(const State& state, double ceiling) {
+  Points points;
+  std::int64_t index = state.origin();
+  for (const Cell& cell : state.cells()) {
+    if (cell.count > 0) {
+      points.x.push_back(cell_centre(index) + cell.x);
+      points.loss.push_back(std::min(ceiling, cell.loss));
+      points.rows.push_back(static_cast<double>(cell.count));
+    }
+    ++index;
+  }
+  return points;
 }
 
 // ln(lr) of the first cell with a non-finite loss, infinity if there is none.
@@ -56,26 +72,42 @@ double first_nonfinite(const State& state) {
   return std::numeric_limits<double>::infinity();
 }
 
-}  // namespace
-
-int cells_with_loss(const State& state) noexcept {
-  int cells = 0;
-  for (const Cell& cell : state.cells()) cells += cell.count > 0;
-  return cells;
+void check(const State& state) {
+  std::size_t cells = 0;
+  for (const Cell& cell : state.cells()) {
+    if (cell.count > 0) ++cells;
+  }
+  if (cells >= kFewestCells) return;
+  std::ostringstream message;
+  message << "lrs must hold at least " << kFewestCells
+          << " rates, 4 % or more apart, with a finite loss, not " << cells;
+  if (!state.empty()) message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
+  throw std::invalid_argument(message.str());
 }
 
+}  // namespace
+
 Analysis analyze(const State& state) {
+  check(state);
   Analysis result;
   const double span = std::log(state.highest_lr()) - std::log(state.lowest_lr());
-  result.curve = fit_curve(state, default_window(span), ceiling_of(state));
+  result.points = points_of(state, ceiling_of(state));
+  result.window = std::min(0.8 * std::log(10.0), 0.25 * span);
+  result.curve = fit(result.points, result.window);
+  const Points& points = result.points;
+  for (const Cell& cell : state.cells()) {
+    if (cell.count == 0) continue;
+    result.lowest.push_back(cell.lowest);
+    result.highest.push_back(cell.highest);
+  }
   const Curve& curve = result.curve;
-  const std::size_t size = curve.size();
+  const std::size_t size = points.size();
 
   // The highest level before the loss has fallen for good is where it starts from.
   std::size_t lowest = 0;
   const double broken = first_nonfinite(state);
   std::size_t end = size;
-  while (end > 1 && curve.x[end - 1] >= broken) --end;
+  while (end > 1 && points.x[end - 1] >= broken) --end;
   for (std::size_t i = 0; i < end; ++i) {
     if (curve.loss[i] < curve.loss[lowest]) lowest = i;
   }
@@ -104,13 +136,13 @@ Analysis analyze(const State& state) {
   Phases& phases = result.phases;
   const bool fell = drop > doubt && lowest > top;
   phases.plateau_end_lr =
-      fell ? std::exp(crossing(curve, plateau_end, start - std::max(0.1 * drop, doubt / 4)))
+      fell ? std::exp(crossing(points, curve, plateau_end, start - std::max(0.1 * drop, doubt / 4)))
            : kNone;
-  phases.steepest_lr = fell ? std::exp(curve.x[steepest]) : kNone;
-  phases.min_lr = std::exp(curve.x[lowest]);
-  phases.turn_lr = turn < end ? std::exp(crossing(curve, turn, risen))
+  phases.steepest_lr = fell ? std::exp(points.x[steepest]) : kNone;
+  phases.min_lr = std::exp(points.x[lowest]);
+  phases.turn_lr = turn < end ? std::exp(crossing(points, curve, turn, risen))
                               : (end < size || broken < INFINITY ? std::exp(broken) : kNone);
-  phases.divergence_lr = diverged < end ? std::exp(crossing(curve, diverged, start))
+  phases.divergence_lr = diverged < end ? std::exp(crossing(points, curve, diverged, start))
                                         : (broken < INFINITY ? std::exp(broken) : kNone);
 
   // The whole stretch that cannot be told from the minimum.
@@ -126,8 +158,8 @@ Analysis analyze(const State& state) {
   const double lowest_x = std::log(state.lowest_lr());
   const auto peak = [&](std::size_t i) {
     // Half way, in ln(lr), between the steepest fall and the minimum, at most a decade below it.
-    const double middle = (curve.x[std::min(steepest, i)] + curve.x[i]) / 2;
-    return std::max(lowest_x, std::max(middle, curve.x[i] - std::log(10.0)));
+    const double middle = (points.x[std::min(steepest, i)] + points.x[i]) / 2;
+    return std::max(lowest_x, std::max(middle, points.x[i] - std::log(10.0)));
   };
   const double max_x = peak(lowest);
   const double base_x = std::max(
@@ -149,7 +181,7 @@ Analysis analyze(const State& state) {
     because(1, "the loss is still low at the highest rate: the test could have gone higher");
   if (fell && plateau_end == 0)
     because(1, "the loss falls from the first rate on: the test could have started lower");
-  if (curve.x[right] - curve.x[left] > 2 * std::log(10.0))
+  if (points.x[right] - points.x[left] > 2 * std::log(10.0))
     because(1, "the minimum is broad: rates over two decades apart cannot be told from it");
   if (state.rows() < 30) because(1, "the log is short: fewer than 30 rows");
   suggestion.confidence =

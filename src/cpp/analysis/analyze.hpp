@@ -1,7 +1,6 @@
-// From the statistics of a log to its phases and to a suggested range of rates: O(cells).
+// From the statistics of a log to its phases and to a suggested range of rates.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,7 @@ struct Phases {
   double steepest_lr;     // it falls fastest against ln(lr)
   double min_lr;          // it is lowest
   double turn_lr;         // it has begun to rise
-  double divergence_lr;   // it is back above where it started, or no longer finite
+  double divergence_lr;   // it has risen by much of what it fell, or is no longer finite
 };
 
 struct Interval {
@@ -33,16 +32,18 @@ struct Suggestion {
 };
 
 struct Analysis {
-  Curve curve;
+  Points points;  // the cells up to where the loss stops being finite, losses capped
+  std::vector<double> lowest, highest;  // of the losses, uncapped, in the points' cells
+  Curve curve;                          // fitted at the points
+  double window;                        // half-width of its kernel, in ln(lr)
   Phases phases;
   Suggestion suggestion;
 };
 
-// What a log must have for an analysis: enough cells with a finite loss to lay a curve through.
-inline constexpr int kFewestCells = 3;
-int cells_with_loss(const State& state) noexcept;
+// A curve cannot be laid through fewer cells with a usable loss.
+inline constexpr std::size_t kFewestCells = 3;
 
-// For a state of which cells_with_loss() is at least kFewestCells.
+// Throws std::invalid_argument if there are fewer than kFewestCells.
 Analysis analyze(const State& state);
 
 }  // namespace clrfast::analysis

@@ -3,102 +3,96 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/grid.hpp"
-
 namespace clrfast::analysis {
 namespace {
 
-constexpr double kFewestRows = 8;
-
-// A cell as the fit sees it: its mean position in ln(lr), with its loss held under the ceiling.
-struct Point {
-  double x, loss, rows, xx, xl, ll;
-};
-
-struct Fit {
-  double loss, loss_se, slope, slope_se, noise;
-  bool good;
-};
-
-Fit fit_at(const std::vector<Point>& points, double x0, double window) {
-  const auto first = std::lower_bound(points.begin(), points.end(), x0 - window,
-                                      [](const Point& p, double x) { return p.x < x; });
-  const auto last = std::upper_bound(points.begin(), points.end(), x0 + window,
-                                     [](double x, const Point& p) { return x < p.x; });
-  const auto kernel = [=](const Point& p) {
-    const double u = (p.x - x0) / window;
-    return std::max(0.0, 1 - u * u);
-  };
-  double weight = 0, squared = 0, x = 0, loss = 0;
-  for (auto p = first; p != last; ++p) {
-    const double k = kernel(*p) * p->rows;
-    weight += k;
-    squared += kernel(*p) * k;
-    x += k * (p->x - x0);
-    loss += k * p->loss;
+// The half-width at point `i` under which there are enough rows, not below `window`.
+double wide_enough(const Points& points, std::size_t i, double window) {
+  const double x = points.x[i];
+  const std::size_t size = points.size();
+  std::size_t left = i, right = i + 1;  // the points taken so far
+  double rows = points.rows[i];
+  double reach = 0;
+  // Takes the nearer neighbour each time, first those inside the window.
+  while (rows < kFewestRows && (left > 0 || right < size)) {
+    const double down = left > 0 ? x - points.x[left - 1] : HUGE_VAL;
+    const double up = right < size ? points.x[right] - x : HUGE_VAL;
+    reach = std::min(down, up);
+    rows += points.rows[down <= up ? --left : right++];
   }
-  if (!(weight > 0)) return {0, 0, 0, 0, 0, false};
-  x /= weight;
-  loss /= weight;
-  double xx = 0, xl = 0, ll = 0, xx_squared = 0;
-  for (auto p = first; p != last; ++p) {
-    const double k = kernel(*p);
-    const double dx = p->x - x0 - x;
-    const double dl = p->loss - loss;
-    xx += k * (p->xx + p->rows * dx * dx);
-    xl += k * (p->xl + p->rows * dx * dl);
-    ll += k * (p->ll + p->rows * dl * dl);
-    xx_squared += k * k * (p->xx + p->rows * dx * dx);
-  }
-  // Two parameters are fitted, so a line through fewer than three rows has no error to speak of.
-  const double rows = weight * weight / squared;
-  if (!(xx > 0) || rows <= 2.5) return {loss, 0, 0, 0, 0, false};
-  const double slope = xl / xx;
-  const double variance = std::max(0.0, ll - slope * xl) / weight * rows / (rows - 2);
-  const double mean_variance = variance * squared / (weight * weight);
-  const double slope_variance = variance * xx_squared / (xx * xx);
-  return {loss - slope * x,
-          std::sqrt(mean_variance + x * x * slope_variance),
-          slope,
-          std::sqrt(slope_variance),
-          std::sqrt(variance),
-          rows >= kFewestRows};
+  return std::max(window, 1.01 * reach);  // so that the last point taken has some weight
 }
 
 }  // namespace
 
-double default_window(double span) noexcept { return std::min(1.0, std::max(0.25, span / 12)); }
-
-Curve fit_curve(const State& state, double window, double ceiling) {
-  std::vector<Point> points;
-  std::int64_t index = state.origin();
-  std::vector<std::int64_t> indices;
-  for (const Cell& cell : state.cells()) {
-    if (cell.count > 0) {
-      const bool above = cell.loss > ceiling;
-      points.push_back({cell_centre(index) + cell.x, above ? ceiling : cell.loss,
-                        static_cast<double>(cell.count), cell.xx, above ? 0 : cell.xl,
-                        above ? 0 : cell.ll});
-      indices.push_back(index);
-    }
-    ++index;
+std::vector<double> noise(const Points& points) {
+  const std::size_t size = points.size();
+  std::vector<double> variance(size, 0.0);
+  if (size < 3) return variance;
+  const auto &x = points.x, &loss = points.loss, &rows = points.rows;
+  for (std::size_t i = 1; i + 1 < size; ++i) {
+    const double t = (x[i] - x[i - 1]) / (x[i + 1] - x[i - 1]);
+    const double off = (1 - t) * loss[i - 1] + t * loss[i + 1] - loss[i];
+    variance[i] = off * off / ((1 - t) * (1 - t) / rows[i - 1] + t * t / rows[i + 1] + 1 / rows[i]);
   }
+  variance[0] = variance[1];
+  variance[size - 1] = variance[size - 2];
+  return variance;
+}
+
+Curve fit(const Points& points, double window) {
+  const std::size_t size = points.size();
+  const std::vector<double> variance = noise(points);
   Curve curve;
-  curve.window = window;
-  if (points.empty()) return curve;
-  const double lowest = points.front().x;
-  const double highest = points.back().x;
-  for (index = indices.front(); index <= indices.back(); ++index) {
-    const double x0 = std::min(highest, std::max(lowest, cell_centre(index)));
-    double width = window;
-    Fit fit = fit_at(points, x0, width);
-    while (!fit.good && width < highest - lowest) fit = fit_at(points, x0, width *= 1.25);
-    curve.x.push_back(x0);
-    curve.loss.push_back(fit.loss);
-    curve.loss_se.push_back(fit.loss_se);
-    curve.slope.push_back(fit.slope);
-    curve.slope_se.push_back(fit.slope_se);
-    curve.noise.push_back(fit.noise);
+  for (auto* column : {&curve.loss, &curve.loss_se, &curve.slope, &curve.slope_se})
+    column->resize(size);
+  std::size_t first = 0, last = 0;  // the points under the kernel, when it has its usual width
+  for (std::size_t i = 0; i < size; ++i) {
+    const double at = points.x[i];
+    const double level = points.loss[i];  // taken off, so that no digits of small changes are lost
+    const double width = wide_enough(points, i, window);
+    std::size_t begin, end;
+    if (width == window) {
+      while (points.x[first] <= at - window) ++first;
+      while (last < size && points.x[last] < at + window) ++last;
+      begin = first;
+      end = last;
+    } else {
+      for (begin = i; begin > 0 && points.x[begin - 1] > at - width;) --begin;
+      for (end = i; end < size && points.x[end] < at + width;) ++end;
+    }
+    double kernels = 0, variances = 0;
+    double s0 = 0, s1 = 0, s2 = 0, t0 = 0, t1 = 0, q0 = 0, q1 = 0, q2 = 0;
+    for (std::size_t j = begin; j < end; ++j) {
+      const double dx = points.x[j] - at;
+      const double kernel = 1 - (dx / width) * (dx / width);
+      const double weight = kernel * points.rows[j];
+      const double loss = points.loss[j] - level;
+      kernels += kernel;
+      variances += kernel * variance[j];
+      s0 += weight;
+      s1 += weight * dx;
+      s2 += weight * dx * dx;
+      t0 += weight * loss;
+      t1 += weight * loss * dx;
+      q0 += kernel * weight;
+      q1 += kernel * weight * dx;
+      q2 += kernel * weight * dx * dx;
+    }
+    const double mean_x = s1 / s0;  // all relative to the point
+    const double xx = s2 - s1 * mean_x;
+    const double per_xx = xx > 1e-12 * s0 ? 1 / xx : 0;  // a single rate has no slope
+    const double slope = (t1 - t0 * mean_x) * per_xx;
+    curve.slope[i] = slope;
+    curve.loss[i] = level + t0 / s0 - slope * mean_x;
+    // The fit is a sum of row losses, each times kernel * (a + b * (dx - mean_x)).
+    const double a = 1 / s0, b = -mean_x * per_xx;
+    const double centred1 = q1 - mean_x * q0;
+    const double centred2 = q2 - mean_x * (2 * q1 - mean_x * q0);
+    const double row_variance = variances / kernels;
+    const double squares = a * a * q0 + 2 * a * b * centred1 + b * b * centred2;
+    curve.loss_se[i] = std::sqrt(row_variance * std::max(0.0, squares));
+    curve.slope_se[i] = std::sqrt(row_variance * std::max(0.0, centred2)) * per_xx;
   }
   return curve;
 }

@@ -4,29 +4,34 @@
 #include <cstddef>
 #include <vector>
 
-#include "analysis/state.hpp"
-
 namespace clrfast::analysis {
 
-// One entry per cell, from the lowest to the highest that holds a finite loss.
-struct Curve {
-  std::vector<double> x;         // ln(lr): the cell's centre, or the end of the data within it
-  std::vector<double> loss;      // fitted loss at x
-  std::vector<double> loss_se;   // its standard error
-  std::vector<double> slope;     // fitted d loss / d ln(lr) at x
-  std::vector<double> slope_se;  // its standard error
-  std::vector<double> noise;     // standard deviation of one row about the fit, near x
-  double window = 0;             // half-width of the kernel in ln(lr)
+// Cells as the regression sees them, by rising x.
+struct Points {
+  std::vector<double> x;     // mean ln(lr)
+  std::vector<double> loss;  // mean loss
+  std::vector<double> rows;  // how many rows it is the mean of
 
   std::size_t size() const noexcept { return x.size(); }
 };
 
-// Half-width of the kernel for a log that spans `span` in ln(lr).
-double default_window(double span) noexcept;
+// One entry a point.
+struct Curve {
+  std::vector<double> loss;      // fitted loss at x
+  std::vector<double> loss_se;   // its standard error
+  std::vector<double> slope;     // fitted d loss / d ln(lr) at x
+  std::vector<double> slope_se;  // its standard error
+};
 
-// Fits with an Epanechnikov kernel of half-width `window`, made wider wherever fewer rows than a
-// line needs would fall under it. Cells whose mean loss exceeds `ceiling` count as lying on it:
-// a diverged loss has no level worth fitting. Empty if no cell holds a finite loss.
-Curve fit_curve(const State& state, double window, double ceiling);
+// A window that holds fewer rows is widened until it does not.
+inline constexpr double kFewestRows = 8;
+
+// Each point's variance of one row, from how far its mean lies off the line between its neighbours
+// (Gasser, Sroka and Jennen-Steinmetz, 1986): blind to the curve's level and slope.
+std::vector<double> noise(const Points& points);
+
+// Fits with an Epanechnikov kernel of half-width `window` in ln(lr). The noise may change along
+// the curve: it is averaged under the same kernel.
+Curve fit(const Points& points, double window);
 
 }  // namespace clrfast::analysis

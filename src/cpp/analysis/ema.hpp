@@ -3,16 +3,23 @@
 
 #include <cstddef>
 
+#include "analysis/column.hpp"
+
 namespace clrfast::analysis {
 
-// Carries over from one stretch of a log to the next.
-struct Ema {
-  double beta;
-  double sum = 0;     // beta * sum + (1 - beta) * loss
-  double weight = 0;  // the same recurrence on ones: 1 - beta^t, which removes the bias of sum
+// An unusable loss leaves the average where it was (NaN before the first usable one).
+class Ema {
+ public:
+  explicit Ema(double beta) noexcept : beta_(beta) {}
 
-  // Non-finite losses leave the average where it was (NaN before the first finite one).
-  void run(const double* loss, std::size_t rows, double* smoothed) noexcept;
+  // Goes on from the rows before; `smoothed` takes the average after each row.
+  void run(const Column& loss, std::size_t rows, double* smoothed) noexcept;
+
+ private:
+  double beta_;
+  double average_ = 0;  // beta * average + (1 - beta) * loss, for each usable loss
+  double weight_ = 0;   // the same recurrence on ones, 1 - beta^t: dividing by it removes the bias
+  double decay_ = 1;    // beta^t
 };
 
 }  // namespace clrfast::analysis
