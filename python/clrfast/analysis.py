@@ -11,12 +11,12 @@ import dataclasses
 import functools
 import math
 import operator
-import os
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from clrfast import _core
+from clrfast._columns import columns, cores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,35 +201,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
-    """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
-    detach = getattr(values, "detach", None)  # a torch tensor that records gradients
-    array = np.asarray(detach() if callable(detach) else values)
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
-    if array.dtype.kind not in "iuf" and array.size:
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
-    if array.dtype in (np.float64, np.float32) and array.dtype.isnative:
-        return array
-    return array.astype(np.float64)
-
-
-def _columns(
-    lrs: ArrayLike, losses: ArrayLike
-) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
-    lr, loss = _column("lrs", lrs), _column("losses", losses)
-    if len(lr) != len(loss):
-        raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
-    return lr, loss
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def analyze(
     lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98, threads: int | None = None
 ) -> Analysis:
@@ -261,7 +232,7 @@ def analyze(
     """
     if not 0 <= beta < 1:
         raise ValueError(f"beta must be in [0, 1), not {beta!r}")
-    lr, loss = _columns(lrs, losses)
+    lr, loss = columns(lrs, losses)
     state = _core.State()
     _add(state, lr, loss, 0, threads)
     return _analysis(state, lr, loss, beta)
@@ -276,7 +247,7 @@ def _add(
 ) -> None:
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads!r}")
-    bad = state.add(lr, loss, first_step, threads or _cores())
+    bad = state.add(lr, loss, first_step, threads or cores())
     if bad is not None:
         raise _bad_rate(float(lr[bad]), f" (row {bad})")
 
@@ -361,7 +332,7 @@ class State:
             return
         if np.ndim(lr) == 0 and np.ndim(loss) == 0:
             lr, loss = np.reshape(lr, 1), np.reshape(loss, 1)
-        rates, losses = _columns(lr, loss)
+        rates, losses = columns(lr, loss)
         _add(self._core, rates, losses, first, threads)
         self._next_step = first + len(rates)
 

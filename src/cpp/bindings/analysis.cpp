@@ -7,6 +7,7 @@
 #include "analysis/ema.hpp"
 #include "analysis/serialize.hpp"
 #include "analysis/state.hpp"
+#include "analysis/valley.hpp"
 #include "simd/cpu.hpp"
 
 namespace clrfast {
@@ -147,6 +148,18 @@ py::array_t<double> ema(const py::array& loss, double beta) {
   return smoothed;
 }
 
+// (length, end)
+py::tuple longest_descent(const py::array& loss) {
+  const Column losses = column_of(loss);
+  const auto rows = static_cast<std::size_t>(loss.size());
+  analysis::Descent descent;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    descent = analysis::longest_descent(losses, rows);
+  }
+  return py::make_tuple(descent.length, descent.end);
+}
+
 }  // namespace
 
 void bind_analysis(py::module_& m) {
@@ -160,6 +173,7 @@ void bind_analysis(py::module_& m) {
       .def("to_bytes", &to_bytes)
       .def_static("from_bytes", &from_bytes, py::arg("data"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
+  m.def("longest_descent", &longest_descent, py::arg("loss"));
 }
 
 }  // namespace clrfast
