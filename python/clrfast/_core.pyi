@@ -21,11 +21,12 @@ class _Phases(TypedDict):
     divergence_lr: float | None
 
 class _Suggestion(TypedDict):
-    base_lr: float
-    max_lr: float
-    base_lr_interval: tuple[float, float]
-    max_lr_interval: tuple[float, float]
+    base_lr: float | None
+    max_lr: float | None
+    base_lr_interval: tuple[float, float] | None
+    max_lr_interval: tuple[float, float] | None
     confidence: str
+    lower_bound: bool
     reasons: tuple[str, ...]
 
 class _Analysis(TypedDict):

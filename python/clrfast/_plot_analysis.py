@@ -33,41 +33,50 @@ def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legen
     ax.set_xlabel("Learning rate")
     ax.set_ylabel("Loss")
     ax.set_ylim(*_loss_limits(analysis))
+    ax.set_xlim(*analysis.lr_range)
     _shade_phases(analysis, ax)
 
     suggestion = analysis.suggestion
-    for name, lr, (low, high), colour in (
+    for name, lr, interval, colour in (
         ("base_lr", suggestion.base_lr, suggestion.base_lr_interval, "C4"),
         ("max_lr", suggestion.max_lr, suggestion.max_lr_interval, "C1"),
     ):
+        if lr is None or interval is None:
+            continue
+        low, high = interval
         ax.axvline(lr, color=colour, lw=1.5, label=f"{name} {lr:.2g}")
         level = float(np.interp(np.log(lr), np.log(analysis.grid_lr), analysis.grid_loss))
         around = [[lr - low], [high - lr]] if intervals else None
         ax.errorbar([lr], [level], xerr=around, fmt="o", color=colour, ms=6, capsize=4, lw=2.5)
+        left, right = ax.get_xlim()
+        ax.set_xlim(min(left, lr / 1.5), max(right, lr * 1.5) if lr > right else right)
     ax.set_title(f"confidence: {suggestion.confidence}", loc="right", fontsize="small")
     if legend:
-        ax.legend(loc="lower left", fontsize="small", ncols=2)
+        ax.legend(loc="best", fontsize="small", ncols=2)
     return ax
 
 
 def _loss_limits(analysis: Analysis) -> tuple[float, float]:
     """Keep the diverged part from flattening the rest: limits from the fit, not the rows."""
+    if not len(analysis.grid_loss):
+        return 0.0, 1.0
     low, high = float(np.min(analysis.grid_loss)), float(np.max(analysis.grid_loss))
-    low = min(low, max(float(np.quantile(analysis.grid_lowest, 0.05)), low - (high - low)))
-    margin = 0.08 * (high - low) or 1.0
-    return low - margin, high + margin
+    height = (high - low) or abs(high) or 1.0
+    low = max(low - height, min(low, float(np.quantile(analysis.grid_lowest, 0.02))))
+    return low - 0.06 * height, high + 0.3 * height
 
 
 def _shade_phases(analysis: Analysis, ax: Axes) -> None:
     phases = analysis.phases
     lowest, highest = analysis.lr_range
-    ax.set_xlim(lowest, highest)
-    flat_until = lowest if phases.plateau_end_lr is None else phases.plateau_end_lr
     rising_from = highest if phases.turn_lr is None else phases.turn_lr
+    flat_until = rising_from if phases.plateau_end_lr is None else phases.plateau_end_lr
     for name, start, stop in (
         ("flat", lowest, flat_until),
         ("falling", flat_until, rising_from),
         ("rising", rising_from, highest),
     ):
         if stop > start:
-            ax.axvspan(start, stop, color=_PHASE_COLOURS[name], alpha=0.07, lw=0, label=name)
+            ax.axvspan(start, stop, color=_PHASE_COLOURS[name], alpha=0.08, lw=0, label=name)
+    if phases.divergence_lr is not None:
+        ax.axvline(phases.divergence_lr, color="C3", lw=1, ls=":", label="diverged")

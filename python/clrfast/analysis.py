@@ -53,20 +53,23 @@ class Suggestion:
     """A range of rates to cycle in, with how far it can be trusted.
 
     Attributes:
-        base_lr: the lower bound.
-        max_lr: the upper bound; the peak for one-cycle training.
-        base_lr_interval: rates between which `base_lr` may lie, as (low, high).
-        max_lr_interval: rates between which `max_lr` may lie, as (low, high).
+        base_lr: the lower bound; None if the log shows nothing to suggest a range by.
+        max_lr: the upper bound, and the peak for one-cycle training; None likewise.
+        base_lr_interval: where `base_lr` would probably lie in another test, as (low, high).
+        max_lr_interval: where `max_lr` would.
         confidence: "high", "medium" or "low".
+        lower_bound: whether the loss still falls at the highest rate of the log, so that `max_lr`
+            may well be higher.
         reasons: what lowered the confidence, a sentence each; empty if nothing did.
         rule: the name of the rule that made the suggestion.
     """
 
-    base_lr: float
-    max_lr: float
-    base_lr_interval: tuple[float, float]
-    max_lr_interval: tuple[float, float]
+    base_lr: float | None
+    max_lr: float | None
+    base_lr_interval: tuple[float, float] | None
+    max_lr_interval: tuple[float, float] | None
     confidence: Literal["high", "medium", "low"]
+    lower_bound: bool
     reasons: tuple[str, ...]
     rule: str
 
@@ -123,10 +126,8 @@ class Analysis:
     def __repr__(self) -> str:
         """One line: the range, its confidence, the number of rows."""
         s = self.suggestion
-        return (
-            f"<Analysis base_lr={s.base_lr:.3g} max_lr={s.max_lr:.3g} "
-            f"confidence={s.confidence!r} n={self.n}>"
-        )
+        found = "no range" if s.max_lr is None else f"{s.base_lr:.3g} to {s.max_lr:.3g}"
+        return f"<Analysis of {self.n:,} rows: {found}, confidence {s.confidence}>"
 
     def __str__(self) -> str:
         """The three phases and the suggestion, for people."""
@@ -136,16 +137,18 @@ class Analysis:
         def rate(lr: float | None) -> str:
             return "(not reached)" if lr is None else f"{lr:.2e}"
 
-        def bounds(interval: tuple[float, float]) -> str:
-            return f"{interval[0]:.2e} to {interval[1]:.2e}"
+        def bound(name: str, lr: float | None, interval: tuple[float, float] | None) -> str:
+            if lr is None or interval is None:
+                return f"{name:8}no suggestion"
+            return f"{name:8}{lr:.2e}   (between {interval[0]:.2e} and {interval[1]:.2e})"
 
         lines = [
             f"{self.n:,} rows{bad}, rates {self.lr_range[0]:.2e} to {self.lr_range[1]:.2e}",
             f"  flat     until lr {rate(p.plateau_end_lr)}",
             f"  falling  steepest at lr {rate(p.steepest_lr)}, lowest at {rate(p.min_lr)}",
             f"  rising   from lr {rate(p.turn_lr)}, diverged at {rate(p.divergence_lr)}",
-            f"base_lr {s.base_lr:.2e}   (between {bounds(s.base_lr_interval)})",
-            f"max_lr  {s.max_lr:.2e}   (between {bounds(s.max_lr_interval)})",
+            bound("base_lr", s.base_lr, s.base_lr_interval),
+            bound("max_lr", s.max_lr, s.max_lr_interval),
             f"confidence: {s.confidence}",
             *(f"  - {reason}" for reason in s.reasons),
         ]
@@ -284,6 +287,7 @@ def _analysis(
             base_lr_interval=suggestion["base_lr_interval"],
             max_lr_interval=suggestion["max_lr_interval"],
             confidence=cast('Literal["high", "medium", "low"]', suggestion["confidence"]),
+            lower_bound=suggestion["lower_bound"],
             reasons=suggestion["reasons"],
             rule="clrfast",
         ),

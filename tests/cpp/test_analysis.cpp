@@ -185,11 +185,11 @@ void a_line_is_fitted_exactly() {
 
 void phases_are_where_they_were_put() {
   const Analysis analysis = analyze(state_of(valley_log(2000, 1e-3, 1, 0.02)));
-  const Phases& p = analysis.phases;
+  const Phases& p = analysis.findings.phases;
   CHECK(std::fabs(std::log(p.steepest_lr / 1e-3)) < 0.5);
   CHECK(p.plateau_end_lr < p.steepest_lr && p.steepest_lr < p.min_lr);
   CHECK(p.min_lr < p.turn_lr && p.turn_lr < p.divergence_lr);
-  const Suggestion& s = analysis.suggestion;
+  const Suggestion& s = analysis.findings.suggestion;
   CHECK(s.base_lr < s.max_lr && s.max_lr < p.min_lr);
   CHECK(s.max_lr_interval.low <= s.max_lr && s.max_lr <= s.max_lr_interval.high);
   CHECK(s.base_lr_interval.low <= s.base_lr && s.base_lr <= s.base_lr_interval.high);

@@ -25,26 +25,26 @@ double wide_enough(const Points& points, std::size_t i, double window) {
 
 }  // namespace
 
-std::vector<double> noise(const Points& points) {
-  const std::size_t size = points.size();
-  std::vector<double> variance(size, 0.0);
-  if (size < 3) return variance;
+std::vector<double> noise(const Points& points, std::size_t begin, std::size_t end) {
+  std::vector<double> variance(end - begin, 0.0);
+  if (variance.size() < 3) return variance;
   const auto &x = points.x, &loss = points.loss, &rows = points.rows;
-  for (std::size_t i = 1; i + 1 < size; ++i) {
+  for (std::size_t i = begin + 1; i + 1 < end; ++i) {
     const double t = (x[i] - x[i - 1]) / (x[i + 1] - x[i - 1]);
     const double off = (1 - t) * loss[i - 1] + t * loss[i + 1] - loss[i];
-    variance[i] = off * off / ((1 - t) * (1 - t) / rows[i - 1] + t * t / rows[i + 1] + 1 / rows[i]);
+    variance[i - begin] =
+        off * off / ((1 - t) * (1 - t) / rows[i - 1] + t * t / rows[i + 1] + 1 / rows[i]);
   }
-  variance[0] = variance[1];
-  variance[size - 1] = variance[size - 2];
+  variance.front() = variance[1];
+  variance.back() = variance[variance.size() - 2];
   return variance;
 }
 
 Curve fit(const Points& points, double window) {
   const std::size_t size = points.size();
-  const std::vector<double> variance = noise(points);
+  const std::vector<double> variance = noise(points, 0, size);
   Curve curve;
-  for (auto* column : {&curve.loss, &curve.loss_se, &curve.slope, &curve.slope_se})
+  for (auto* column : {&curve.loss, &curve.loss_se, &curve.slope, &curve.slope_se, &curve.lever})
     column->resize(size);
   std::size_t first = 0, last = 0;  // the points under the kernel, when it has its usual width
   for (std::size_t i = 0; i < size; ++i) {
@@ -90,8 +90,8 @@ Curve fit(const Points& points, double window) {
     const double centred1 = q1 - mean_x * q0;
     const double centred2 = q2 - mean_x * (2 * q1 - mean_x * q0);
     const double row_variance = variances / kernels;
-    const double squares = a * a * q0 + 2 * a * b * centred1 + b * b * centred2;
-    curve.loss_se[i] = std::sqrt(row_variance * std::max(0.0, squares));
+    curve.lever[i] = std::max(0.0, a * a * q0 + 2 * a * b * centred1 + b * b * centred2);
+    curve.loss_se[i] = std::sqrt(row_variance * curve.lever[i]);
     curve.slope_se[i] = std::sqrt(row_variance * std::max(0.0, centred2)) * per_xx;
   }
   return curve;

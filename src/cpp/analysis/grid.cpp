@@ -9,7 +9,7 @@ using Edges = std::array<double, kHighestCell - kLowestCell + 2>;
 
 const Edges kEdges = [] {
   Edges edges{};
-  double cell = kLowestCell;
+  double cell = kLowestCell - 0.5;
   for (double& edge : edges) edge = std::exp(cell++ * kCellWidth);
   return edges;
 }();

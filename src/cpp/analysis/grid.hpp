@@ -13,25 +13,29 @@ inline constexpr double kHighestRate = 1e300;
 
 inline bool is_rate(double lr) noexcept { return lr >= kLowestRate && lr <= kHighestRate; }
 
-// Width of a cell in ln(lr): 64 to a decade, so 3.7 percent of the rate.
-inline constexpr double kCellWidth = 2.302585092994046 / 64;
+inline constexpr int kCellsPerDecade = 64;
+inline constexpr double kDecade = 2.302585092994046;  // ln(10)
+
+// Width of a cell in ln(lr): 3.7 percent of the rate.
+inline constexpr double kCellWidth = kDecade / kCellsPerDecade;
 
 // Grid indices of kLowestRate and kHighestRate.
-inline constexpr std::int64_t kLowestCell = -19201;
-inline constexpr std::int64_t kHighestCell = 19200;
+inline constexpr std::int64_t kLowestCell = -300 * kCellsPerDecade;
+inline constexpr std::int64_t kHighestCell = 300 * kCellsPerDecade;
+
+// In ln(lr). Cells are centred on multiples of their width, so that powers of ten lie in the middle
+// of one and not on a border.
+inline double cell_centre(std::int64_t cell) noexcept {
+  return static_cast<double>(cell) * kCellWidth;
+}
 
 // The rate at the lower edge of a cell from kLowestCell to kHighestCell + 1; from a table.
 double cell_edge(std::int64_t cell) noexcept;
 
-// In ln(lr).
-inline double cell_centre(std::int64_t cell) noexcept {
-  return (static_cast<double>(cell) + 0.5) * kCellWidth;
-}
-
 // The cell with cell_edge(cell) <= lr < cell_edge(cell + 1), for a rate. The edges decide, not the
 // rounding of the logarithm, so that a search by edges finds the same cells.
 inline std::int64_t cell_of(double lr) noexcept {
-  auto cell = static_cast<std::int64_t>(std::floor(std::log(lr) / kCellWidth));
+  auto cell = static_cast<std::int64_t>(std::floor(std::log(lr) / kCellWidth + 0.5));
   if (lr < cell_edge(cell)) --cell;
   if (lr >= cell_edge(cell + 1)) ++cell;
   return cell;

@@ -117,23 +117,27 @@ py::dict analyze(const SharedState& state) {
   }
   using namespace py::literals;
   const char* const names[] = {"low", "medium", "high"};
-  const analysis::Suggestion& s = a.suggestion;
-  const auto pair = [](const analysis::Interval& i) { return py::make_tuple(i.low, i.high); };
-  return py::dict("curve"_a = py::dict(
-                      "x"_a = to_array(a.points.x), "loss"_a = to_array(a.curve.loss),
-                      "loss_se"_a = to_array(a.curve.loss_se), "slope"_a = to_array(a.curve.slope),
-                      "slope_se"_a = to_array(a.curve.slope_se), "lowest"_a = to_array(a.lowest),
-                      "highest"_a = to_array(a.highest), "window"_a = a.window),
-                  "phases"_a = py::dict("plateau_end_lr"_a = or_none(a.phases.plateau_end_lr),
-                                        "steepest_lr"_a = or_none(a.phases.steepest_lr),
-                                        "min_lr"_a = or_none(a.phases.min_lr),
-                                        "turn_lr"_a = or_none(a.phases.turn_lr),
-                                        "divergence_lr"_a = or_none(a.phases.divergence_lr)),
-                  "suggestion"_a = py::dict("base_lr"_a = s.base_lr, "max_lr"_a = s.max_lr,
-                                            "base_lr_interval"_a = pair(s.base_lr_interval),
-                                            "max_lr_interval"_a = pair(s.max_lr_interval),
-                                            "confidence"_a = names[static_cast<int>(s.confidence)],
-                                            "reasons"_a = py::tuple(py::cast(s.reasons))));
+  const analysis::Curve& curve = a.findings.curve;
+  const analysis::Phases& phases = a.findings.phases;
+  const analysis::Suggestion& s = a.findings.suggestion;
+  const auto interval = [](const analysis::Interval& i) {
+    return i.low == i.low ? py::object(py::make_tuple(i.low, i.high)) : py::object(py::none());
+  };
+  return py::dict(
+      "curve"_a = py::dict("x"_a = to_array(a.points.x), "loss"_a = to_array(curve.loss),
+                           "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
+                           "slope_se"_a = to_array(curve.slope_se), "lowest"_a = to_array(a.lowest),
+                           "highest"_a = to_array(a.highest), "window"_a = a.findings.window),
+      "phases"_a = py::dict(
+          "plateau_end_lr"_a = or_none(phases.plateau_end_lr),
+          "steepest_lr"_a = or_none(phases.steepest_lr), "min_lr"_a = or_none(phases.min_lr),
+          "turn_lr"_a = or_none(phases.turn_lr), "divergence_lr"_a = or_none(phases.divergence_lr)),
+      "suggestion"_a =
+          py::dict("base_lr"_a = or_none(s.base_lr), "max_lr"_a = or_none(s.max_lr),
+                   "base_lr_interval"_a = interval(s.base_lr_interval),
+                   "max_lr_interval"_a = interval(s.max_lr_interval),
+                   "confidence"_a = names[static_cast<int>(s.confidence)],
+                   "lower_bound"_a = s.lower_bound, "reasons"_a = py::tuple(py::cast(s.reasons))));
 }
 
 py::array_t<double> ema(const py::array& loss, double beta) {
