@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clrfast import rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from clrfast import rules
 
 LOGS = json.loads((Path(__file__).parent / "data" / "keras_one_cycle.json").read_text())
 

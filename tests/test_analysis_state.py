@@ -11,9 +11,10 @@ import threading
 
 import numpy as np
 import pytest
-from clrfast.analysis import State, analyze
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from clrfast.analysis import State, analyze
 
 
 def log(rows=5000, seed=0, bad=()):

@@ -24,9 +24,7 @@ def _column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     return array.astype(np.float64)
 
 
-def columns(
-    lrs: ArrayLike, losses: ArrayLike
-) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+def columns(lrs: ArrayLike, losses: ArrayLike) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
     """Return both columns as the core takes them, of equal length.
 
     Raises:

@@ -1,16 +1,63 @@
-from typing import Any, TypedDict
+from typing import Any, TypedDict, overload
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
+from typing_extensions import Self
 
-class _Curve(TypedDict):
-    x: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    loss_se: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    slope_se: NDArray[np.float64]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
+_Curve = tuple[float, str, float, float, float]  # until, shape, start, end, param
+_Piece = _Curve | tuple[float, "Table"]
+_Spec = tuple[
+    tuple[_Piece, ...],
+    int,  # cycles; 0 means forever
+    float,  # cycle_mult
+    tuple[str, float, float, tuple[float, ...]],  # per, gamma, floor, factors
+    tuple[float, float, float, float],  # scale, offset, low, high
+]
+
+class Table:
+    def __new__(cls, *spec: Any) -> Self: ...
+    @overload
+    def __call__(self, step: float, /) -> float: ...
+    @overload
+    def __call__(self, step: npt.ArrayLike, /) -> npt.NDArray[np.float64]: ...
+    @property
+    def _spec(self) -> _Spec: ...
+    @property
+    def _total(self) -> float: ...
+
+def fill(table: Table, start: int, out: npt.NDArray[np.float64] | npt.NDArray[np.float32], /) -> None: ...
+@overload
+def schedule(
+    step: float,
+    *,
+    base_lr: float,
+    max_lr: float,
+    step_size: float,
+    step_size_down: float | None = None,
+    mode: str = "triangular",
+    gamma: float = 1.0,
+) -> float: ...
+@overload
+def schedule(
+    step: npt.ArrayLike,
+    *,
+    base_lr: float,
+    max_lr: float,
+    step_size: float,
+    step_size_down: float | None = None,
+    mode: str = "triangular",
+    gamma: float = 1.0,
+) -> npt.NDArray[np.float64]: ...
+def build_config() -> dict[str, str]: ...
+
+class _FittedCurve(TypedDict):
+    x: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float64]
+    loss_se: npt.NDArray[np.float64]
+    slope: npt.NDArray[np.float64]
+    slope_se: npt.NDArray[np.float64]
+    lowest: npt.NDArray[np.float64]
+    highest: npt.NDArray[np.float64]
     window: float
 
 class _Phases(TypedDict):
@@ -30,7 +77,7 @@ class _Suggestion(TypedDict):
     reasons: tuple[str, ...]
 
 class _Analysis(TypedDict):
-    curve: _Curve
+    curve: _FittedCurve
     phases: _Phases
     suggestion: _Suggestion
 
@@ -45,8 +92,8 @@ class State:
     def __init__(self) -> None: ...
     def add(
         self,
-        lr: NDArray[np.floating[Any]],
-        loss: NDArray[np.floating[Any]],
+        lr: npt.NDArray[np.floating[Any]],
+        loss: npt.NDArray[np.floating[Any]],
         first_step: int,
         threads: int,
     ) -> int | None: ...
@@ -58,5 +105,5 @@ class State:
     @staticmethod
     def from_bytes(data: bytes) -> State: ...
 
-def ema(loss: NDArray[np.floating[Any]], beta: float) -> NDArray[np.float64]: ...
-def longest_descent(loss: NDArray[np.floating[Any]]) -> tuple[int, int]: ...
+def ema(loss: npt.NDArray[np.floating[Any]], beta: float) -> npt.NDArray[np.float64]: ...
+def longest_descent(loss: npt.NDArray[np.floating[Any]]) -> tuple[int, int]: ...

@@ -204,9 +204,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def analyze(
-    lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98, threads: int | None = None
-) -> Analysis:
+def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98, threads: int | None = None) -> Analysis:
     """Find the phases of a range test's curve and suggest `base_lr` and `max_lr`.
 
     The loss is fitted against ln(lr) by local linear regression, on the raw losses: no

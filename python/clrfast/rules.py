@@ -153,9 +153,7 @@ def fastai_steep(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None
     return float(lr[int(np.argmin(slope))])
 
 
-def torch_lr_finder(
-    lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, skip_end: int = 5
-) -> float:
+def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, skip_end: int = 5) -> float:
     """Where the loss falls most from row to row (central differences).
 
     Args:
@@ -174,9 +172,7 @@ def torch_lr_finder(
     return float(lr[int(np.gradient(loss.astype(np.float64)).argmin())])
 
 
-def lightning(
-    lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1
-) -> float:
+def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
     """Where the loss falls fastest against the rate itself.
 
     Args:

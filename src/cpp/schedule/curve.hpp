@@ -1,0 +1,37 @@
+// One curve: how a value goes from `start` to `end` within `length` steps.
+#pragma once
+
+#include <cstdint>
+
+namespace clrfast {
+
+enum class Shape : std::uint8_t {
+  constant,      // start
+  linear,        //
+  cosine,        // half a cosine period, flat at both ends (Hann)
+  welch,         // a quarter of a parabola, flat at the higher end
+  power,         // (distance from the lower end) ** param
+  root,          // leaves the higher end like 1 - sqrt(x)
+  exponential,   // geometric: equal ratios in equal times
+  inverse_root,  // start * sqrt(param / (param + k)), without an end
+};
+
+struct Curve {
+  double length;  // in steps, > 0; infinite only for constant and inverse_root
+  Shape shape;
+  double start;
+  double end;
+  double param = 0.0;
+};
+
+// Whether the shape may last forever.
+constexpr bool endless(Shape shape) {
+  return shape == Shape::constant || shape == Shape::inverse_root;
+}
+
+// The value k steps after the start and r steps before the end of a curve that lasts n = k + r
+// steps. Both distances are given since each is exact where it is computed in integers. Exact at
+// both ends, and within 4 ulp between ends of one sign. Does not throw.
+double curve_value(const Curve& curve, double k, double r, double n);
+
+}  // namespace clrfast

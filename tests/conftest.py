@@ -1,0 +1,14 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+
+import matplotlib as mpl
+from hypothesis import settings
+
+mpl.use("Agg")
+# These machines are shared: a slow example is not a defect.
+settings.register_profile("default", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -1,0 +1,177 @@
+"""Every schedule against its definition in 50 digits, at any step, within 4 units in the last place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmath import mpf
+
+import clrfast
+import exact
+from clrfast import schedules
+
+ULPS = 4.0
+
+rates = st.floats(1e-9, 1e3)
+sizes = st.integers(1, 10**7)
+any_step = st.one_of(st.integers(0, 10_000), st.integers(0, 10**8), st.integers(0, 2**63 - 1))
+
+
+def near(*joins: int) -> st.SearchStrategy[int]:
+    """Steps around the places where a piece begins, where mistakes live."""
+    around = [st.integers(max(join - 3, 0), join + 3) for join in joins]
+    return st.one_of(any_step, st.integers(0, max(*joins, 1) + 3), *around)
+
+
+def assert_exact(schedule: clrfast.Schedule, reference: exact.Reference, step: int) -> None:
+    value, true = schedule(step), reference(step)
+    assert exact.ulps(value, true) <= ULPS, (schedule, step, value, true)
+    some = min(step, 2**63 - 9)
+    one_by_one = [schedule(some + k) for k in range(8)]
+    assert schedule.values(some, some + 8).tolist() == one_by_one  # the kernels agree bit for bit
+    assert schedule(np.arange(some, some + 8)).tolist() == one_by_one
+    narrow = schedule.values(some, some + 8, dtype=np.float32)
+    assert narrow.tolist() == np.float32(one_by_one).tolist()
+
+
+@given(rates, rates, sizes, st.data())
+def test_triangular_is_the_tutorials_formula(a: float, b: float, size: int, data: st.DataObject) -> None:
+    base, top = sorted([a, b])
+    step = data.draw(near(size, 2 * size))
+    reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(1))
+    assert_exact(schedules.triangular(base, top, size), reference, step)
+    assert clrfast.schedule(step, base_lr=base, max_lr=top, step_size=size) == schedules.triangular(
+        base, top, size
+    )(step)
+
+
+@given(rates, rates, st.integers(1, 1000), st.data())
+def test_triangular2(a: float, b: float, size: int, data: st.DataObject) -> None:
+    base, top = sorted([a, b])
+    step = data.draw(st.one_of(near(size, 2 * size), st.integers(0, 4000 * size)))
+    reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(2) ** -cycle)
+    assert_exact(schedules.triangular2(base, top, size), reference, step)
+
+
+@given(rates, rates, st.integers(1, 1000), st.floats(0.9, 1.0), st.integers(0, 5000))
+def test_exp_range(a: float, b: float, size: int, gamma: float, step: int) -> None:
+    base, top = sorted([a, b])
+    reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(gamma) ** i)
+    assert_exact(schedules.exp_range(base, top, size, gamma=gamma), reference, step)
+
+
+@pytest.mark.parametrize("name", ["hann", "welch", "triangular"])
+@given(rates, rates, sizes, sizes, st.data())
+def test_windows(name: str, a: float, b: float, up: int, down: int, data: st.DataObject) -> None:
+    base, top = sorted([a, b])
+    step = data.draw(near(up, up + down))
+    height = {"hann": exact.hann, "welch": exact.welch, "triangular": lambda x: x}[name]
+    schedule = getattr(schedules, name)(base, top, up, down)
+    assert_exact(schedule, exact.window(base, top, up, down, height), step)
+
+
+@given(rates, st.floats(0.0, 1.0), sizes, st.floats(0.2, 8.0), st.data())
+def test_falls_that_end(start: float, share: float, steps: int, power: float, data: st.DataObject) -> None:
+    end = start * share
+    step = data.draw(near(steps))
+    for schedule, left in (
+        (schedules.cosine(start, steps, end), exact.cosine_left),
+        (schedules.linear(start, end, steps), lambda x: 1 - x),
+        (schedules.polynomial(start, steps, power, end), lambda x: (1 - x) ** mpf(power)),
+        (schedules.polynomial(start, steps, 1.0, end), lambda x: 1 - x),
+    ):
+        assert_exact(schedule, exact.fall(start, end, steps, left), step)
+
+
+@given(rates, sizes, st.data())
+def test_falls_to_zero(start: float, steps: int, data: st.DataObject) -> None:
+    step = data.draw(near(steps))
+    for decay, left in (
+        ("linear", lambda x: 1 - x),
+        ("cosine", exact.cosine_left),
+        ("1-sqrt", lambda x: 1 - mpf(x) ** mpf("0.5")),
+    ):
+        schedule = schedules.warmup_stable_decay(start, 0, 0, steps, decay=decay)
+        assert_exact(schedule, exact.fall(start, 0.0, steps, left), step)
+
+
+@given(rates, rates, sizes, st.data())
+def test_ramps(a: float, b: float, steps: int, data: st.DataObject) -> None:
+    start, end = sorted([a, b])
+    step = data.draw(near(steps))
+    geometric = schedules.ramp(start, end, steps + 1)
+    ratio = mpf(end) / mpf(start)
+    assert_exact(geometric, lambda i: mpf(start) * ratio ** (mpf(min(i, steps)) / steps), step)
+    straight = schedules.ramp(start, end, steps + 1, mode="linear")
+    assert_exact(straight, exact.fall(start, end, steps, lambda x: 1 - x), step)
+
+
+@given(rates, st.floats(0.0, 1.0), st.integers(1, 1000), st.floats(1.0, 4.0), st.floats(0.3, 1.0), st.data())
+def test_sgdr(top: float, share: float, first: int, mult: float, gamma: float, data: st.DataObject) -> None:
+    mult = data.draw(st.sampled_from([1.0, 2.0, 3.0, mult if mult > 1.01 else 1.5]))
+    gamma = data.draw(st.sampled_from([1.0, gamma]))
+    low = top * share
+    steps = st.integers(0, 10**5 if gamma != 1.0 and mult == 1.0 else 10**7)
+    step = data.draw(near(first, first + round(first * mult)) if gamma == 1.0 else steps)
+    schedule = schedules.sgdr(top, first, mult, low, gamma=gamma)
+    assert_exact(schedule, exact.restarts(top, low, first, mult, gamma), step)
+
+
+@given(
+    rates,
+    st.integers(30, 10**6),
+    st.floats(0.1, 0.45),
+    st.sampled_from(["cos", "linear"]),
+    st.floats(1.0, 100.0),
+    st.floats(1.0, 1e5),
+    st.booleans(),
+    st.data(),
+)
+def test_one_cycle(
+    peak: float,
+    steps: int,
+    share: float,
+    form: str,
+    div: float,
+    final: float,
+    three: bool,
+    data: st.DataObject,
+) -> None:
+    step = data.draw(near(int(share * steps), int(2 * share * steps), steps))
+    schedule = schedules.one_cycle(peak, steps, share, form, div, final, three)
+    assert_exact(schedule, exact.one_cycle(peak, steps, share, form, div, final, three), step)
+
+
+@given(rates, st.floats(0.5, 1e7), any_step)
+def test_inverse_sqrt(base: float, timescale: float, step: int) -> None:
+    assert_exact(schedules.inverse_sqrt(base, timescale), exact.inverse_sqrt(base, timescale), step)
+
+
+@given(rates, st.floats(0.9, 1.0), st.integers(0, 5000), st.integers(1, 500))
+def test_exponential_and_step(base: float, gamma: float, step: int, size: int) -> None:
+    assert_exact(schedules.exponential(base, gamma), lambda i: mpf(base) * mpf(gamma) ** i, step)
+    stairs = schedules.step(base, size, gamma)
+    assert_exact(stairs, lambda i: mpf(base) * mpf(gamma) ** (i // size), step)
+
+
+@given(rates, rates, st.integers(2, 2000), st.data())
+@settings(max_examples=50)
+def test_composition_is_piecewise(a: float, b: float, size: int, data: st.DataObject) -> None:
+    base, top = sorted([a, b])
+    cut = data.draw(st.integers(1, 5 * size))
+    tail = schedules.cosine(top, size)
+    schedule = schedules.triangular(base, top, size).then(tail, at=cut)
+    first = exact.tutorial(base, top, size, lambda cycle, i: mpf(1))
+    second = exact.fall(top, 0.0, size, exact.cosine_left)
+    step = data.draw(near(cut, cut + size))
+    assert_exact(schedule, lambda i: first(i) if i < cut else second(i - cut), step)
+    again = schedule.repeat()
+    period = cut + size
+    step = data.draw(near(period, period + cut))
+    assert_exact(again, lambda i: reference_cycle(first, second, cut, i % period), step)
+
+
+def reference_cycle(first: exact.Reference, second: exact.Reference, cut: int, i: int) -> mpf:
+    return first(i) if i < cut else second(i - cut)
