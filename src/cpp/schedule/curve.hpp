@@ -1,4 +1,4 @@
-// One curve: how a value goes from `start` to `end` within `length` steps.
+// One curve: how a value goes from `start` to `end`.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,6 @@ enum class Shape : std::uint8_t {
 };
 
 struct Curve {
-  double length;  // in steps, > 0; infinite only for constant and inverse_root
   Shape shape;
   double start;
   double end;

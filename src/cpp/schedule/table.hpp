@@ -14,11 +14,12 @@ namespace clrfast {
 
 class Table;
 
-// A stretch of a table: one curve, or `length` steps of another table.
+// A stretch of a table: one curve, or the first steps of another table.
 struct Piece {
-  Curve curve{};
-  std::shared_ptr<const Table> nested;  // where set, only the curve's length counts
-  double first = 0.0;                   // where it begins; filled in by the table
+  double until;                         // the step at which it ends; infinity where it never does
+  Curve curve;                          // not used where there is
+  std::shared_ptr<const Table> nested;  // another table
+  double first = 0.0;                   // the step at which it begins; filled in by the table
 };
 
 // By how much the distance of a value from `floor` is multiplied.
@@ -48,6 +49,7 @@ struct View {
   double total;                // steps until the value is held; infinity: never
   const std::int64_t* starts;  // where each stretched cycle begins, or null for equal cycles
   std::size_t start_count;
+  double last_length;  // of the stretched cycle that no 64-bit step outlasts, or 0
   Scaling::Per per;
   double gamma;
   const double* factors;
@@ -65,8 +67,8 @@ struct View {
     const U period = static_cast<U>(length);
     const auto position = static_cast<double>(static_cast<U>(step) % period);
     const Piece& piece = pieces[count == 2 && position >= pieces[1].first];
-    const double k = position - piece.first;
-    return curve_value(piece.curve, k, piece.curve.length - k, piece.curve.length);
+    return curve_value(piece.curve, position - piece.first, piece.until - position,
+                       piece.until - piece.first);
   }
   double at(double step) const { return at(step, false); }
 
@@ -88,6 +90,7 @@ struct View {
   template <class T>
   double factor(T step, std::int64_t cycle) const;
   double mapped(double value) const;
+  bool by_whole_steps(std::int64_t step) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;
 };
@@ -127,9 +130,8 @@ struct Cyclic {
 template <class Use>
 auto with_cyclic(const Cyclic& c, Use use) {
   const double period = c.step_size_up + c.step_size_down;
-  const Piece pieces[2] = {
-      {{c.step_size_up, c.shape, c.base_lr, c.max_lr}, nullptr, 0.0},
-      {{c.step_size_down, c.shape, c.max_lr, c.base_lr}, nullptr, c.step_size_up}};
+  const Piece pieces[2] = {{c.step_size_up, {c.shape, c.base_lr, c.max_lr}, nullptr, 0.0},
+                           {period, {c.shape, c.max_lr, c.base_lr}, nullptr, c.step_size_up}};
   View view{};
   view.pieces = pieces;
   view.count = c.step_size_down > 0.0 ? 2 : 1;
