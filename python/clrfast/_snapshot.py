@@ -114,7 +114,7 @@ def _refill(container: Any, contents: Any) -> None:
 def _put_back(tensor: Tensor, memory: Tensor, values: Tensor, requires_grad: bool) -> None:
     if _place(tensor) != _place(memory):
         tensor.data = memory  # something put other memory behind the tensor, as Module.to() does
-    _distinct(memory).copy_(values)
+    _distinct(tensor).copy_(values)
     if tensor.is_leaf and tensor.requires_grad != requires_grad:
         tensor.requires_grad_(requires_grad)
 
