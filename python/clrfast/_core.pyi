@@ -1,4 +1,4 @@
-from typing import Any, overload
+from typing import Any, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -49,3 +49,61 @@ def schedule(
     gamma: float = 1.0,
 ) -> npt.NDArray[np.float64]: ...
 def build_config() -> dict[str, str]: ...
+
+class _FittedCurve(TypedDict):
+    x: npt.NDArray[np.float64]
+    loss: npt.NDArray[np.float64]
+    loss_se: npt.NDArray[np.float64]
+    slope: npt.NDArray[np.float64]
+    slope_se: npt.NDArray[np.float64]
+    lowest: npt.NDArray[np.float64]
+    highest: npt.NDArray[np.float64]
+    window: float
+
+class _Phases(TypedDict):
+    plateau_end_lr: float | None
+    steepest_lr: float | None
+    min_lr: float | None
+    turn_lr: float | None
+    divergence_lr: float | None
+
+class _Suggestion(TypedDict):
+    base_lr: float | None
+    max_lr: float | None
+    base_lr_interval: tuple[float, float] | None
+    max_lr_interval: tuple[float, float] | None
+    confidence: str
+    lower_bound: bool
+    reasons: tuple[str, ...]
+
+class _Analysis(TypedDict):
+    curve: _FittedCurve
+    phases: _Phases
+    suggestion: _Suggestion
+
+class _Extent(TypedDict):
+    rows: int
+    nonfinite: int
+    lowest_lr: float
+    highest_lr: float
+
+# Columns are one-dimensional, float64 or float32, of any stride.
+class State:
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        lr: npt.NDArray[np.floating[Any]],
+        loss: npt.NDArray[np.floating[Any]],
+        first_step: int,
+        threads: int,
+    ) -> int | None: ...
+    def add_row(self, lr: float, loss: float, step: int) -> bool: ...
+    def merge(self, other: State) -> None: ...
+    def extent(self) -> _Extent: ...
+    def analyze(self) -> _Analysis: ...
+    def to_bytes(self) -> bytes: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> State: ...
+
+def ema(loss: npt.NDArray[np.floating[Any]], beta: float) -> npt.NDArray[np.float64]: ...
+def longest_descent(loss: npt.NDArray[np.floating[Any]]) -> tuple[int, int]: ...

@@ -1,0 +1,44 @@
+"""Columns of a log, as callers give them, made ready for the core."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def _column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
+    detach = getattr(values, "detach", None)  # a torch tensor that records gradients
+    array = np.asarray(detach() if callable(detach) else values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
+    if array.dtype.kind not in "iuf" and array.size:
+        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.dtype in (np.float64, np.float32) and array.dtype.isnative:
+        return array
+    return array.astype(np.float64)
+
+
+def columns(lrs: ArrayLike, losses: ArrayLike) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Return both columns as the core takes them, of equal length.
+
+    Raises:
+        TypeError: a column does not hold real numbers.
+        ValueError: a column is not one-dimensional, or they differ in length.
+    """
+    lr, loss = _column("lrs", lrs), _column("losses", losses)
+    if len(lr) != len(loss):
+        raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
+    return lr, loss
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,349 @@
+"""What other learning-rate finders suggest for the same log, under their names.
+
+Each rule takes the curve as its own library records it: smoothed by that library, and cut where it
+stops. :func:`recorded` makes such a curve from raw losses, and :func:`compare` asks all rules at
+once. The rules are here to compare with and to move from; :func:`clrfast.analyze` is the one to
+use.
+
+=================  ===========================================================================
+rule               its library
+=================  ===========================================================================
+`fastai_valley`    fastai 2.8, `lr_find(suggest_funcs=valley)`, its default
+`fastai_slide`     fastai 2.8, `slide`
+`fastai_minimum`   fastai 2.8, `minimum`
+`fastai_steep`     fastai 2.8, `steep`
+`torch_lr_finder`  davidtvs/pytorch-lr-finder, `LRFinder.plot(suggest_lr=True)`
+`lightning`        Lightning 2.5.3 and later, `Tuner.lr_find().suggestion()`
+`ignite`           pytorch/ignite, `FastaiLRFinder.lr_suggestion()`
+`dataiku`          dataiku-research/lr_finder_keras_fastai, `compute_range`, both bounds
+=================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Literal, NamedTuple
+
+import numpy as np
+
+from clrfast import _core
+from clrfast._columns import columns
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "RULES",
+    "compare",
+    "dataiku",
+    "fastai_minimum",
+    "fastai_slide",
+    "fastai_steep",
+    "fastai_valley",
+    "ignite",
+    "lightning",
+    "recorded",
+    "torch_lr_finder",
+]
+
+Recorder = Literal["fastai", "torch_lr_finder", "lightning", "ignite", "dataiku"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _rows(
+    lrs: ArrayLike, losses: ArrayLike, skip_start: int, skip_end: int, least: int, rule: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both columns without the rows that a rule leaves out, of which at least `least` remain."""
+    lr, loss = columns(lrs, losses)
+    bad = np.flatnonzero(~((lr > 0) & np.isfinite(lr)))
+    if len(bad):
+        row = int(bad[0])
+        raise ValueError(f"lrs must be positive and finite, not {float(lr[row])!r} (row {row})")
+    lr, loss = (column[skip_start : max(len(lr) - skip_end, 0)] for column in (lr, loss))
+    if len(lr) < least:
+        raise ValueError(
+            f"lrs must leave {rule} at least {least} rows beyond the first {skip_start} and the "
+            f"last {skip_end}, not {len(lr)}"
+        )
+    return lr, loss
+
+
+def _fastai(
+    lrs: ArrayLike, losses: ArrayLike, num_it: int | None, least: int, rule: str
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Leave out the first tenth of the planned rows, the last five, and all from a NaN on."""
+    planned = np.size(lrs) if num_it is None else num_it
+    lr, loss = _rows(lrs, losses, planned // 10, 5, 1, rule)
+    single = loss.astype(np.float32)
+    bad = np.flatnonzero(np.isnan(single))
+    stop = int(bad[0]) if len(bad) else len(lr)
+    if stop < least:
+        raise ValueError(f"losses must leave {rule} at least {least} rows before a NaN, not {stop}")
+    return lr[:stop], single[:stop]
+
+
+def fastai_valley(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+    """Half way down the longest descent of the loss.
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        num_it: number of rows the test was planned to have; by default as many as there are.
+
+    Returns:
+        The suggested rate; the very one of fastai, in O(n log n) instead of O(n^2) steps.
+
+    Raises:
+        ValueError: too few rows remain.
+    """
+    lr, loss = _fastai(lrs, losses, num_it, 1, "fastai_valley")
+    length, end = _core.longest_descent(loss)
+    # fastai takes the descent for contiguous and for starting a row before it does.
+    start, length = (end - length, length) if length > 1 else (0, 0)
+    return float(lr[start + length // 3 + length // 6])
+
+
+def fastai_slide(
+    lrs: ArrayLike,
+    losses: ArrayLike,
+    *,
+    num_it: int | None = None,
+    lr_diff: int = 15,
+    thresh: float = 0.005,
+    adjust_value: float = 1.0,
+) -> float:
+    """Where, coming from the end, the slope differs by at most `thresh` from that `lr_diff` later.
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        num_it: number of rows the test was planned to have; by default as many as there are.
+        lr_diff: number of rows between the slopes, at least 1.
+        thresh: slopes per row that differ by no more are equal.
+        adjust_value: factor of the answer.
+
+    Returns:
+        The suggested rate.
+
+    Raises:
+        ValueError: too few rows remain.
+    """
+    lr, loss = _fastai(lrs, losses, num_it, lr_diff + 1, "fastai_slide")
+    slope = np.gradient(loss)
+    differ = np.abs(slope[lr_diff:] - slope[:-lr_diff]) > thresh  # NaN does not
+    equal = np.flatnonzero(~differ)
+    # The answer is that of the pair after the last equal one, but never after the last pair.
+    row = min(int(equal[-1]) + 1, len(differ) - 1) if len(equal) else 0
+    return float(lr[row]) * adjust_value
+
+
+def fastai_minimum(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+    """A tenth of the rate at which the loss is lowest; see :func:`fastai_valley`."""
+    lr, loss = _fastai(lrs, losses, num_it, 1, "fastai_minimum")
+    return float(lr[int(np.argmin(loss))]) / 10
+
+
+def fastai_steep(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+    """Where the loss falls most, against ln(lr), to the next row; see :func:`fastai_valley`."""
+    lr, loss = _fastai(lrs, losses, num_it, 2, "fastai_steep")
+    with np.errstate(divide="ignore", invalid="ignore"):  # repeated rates
+        slope = np.diff(loss) / np.diff(np.log(lr.astype(np.float32)))
+    return float(lr[int(np.argmin(slope))])
+
+
+def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, skip_end: int = 5) -> float:
+    """Where the loss falls most from row to row (central differences).
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        skip_start: rows to leave out at the start.
+        skip_end: rows to leave out at the end.
+
+    Returns:
+        The suggested rate.
+
+    Raises:
+        ValueError: fewer than two rows remain.
+    """
+    lr, loss = _rows(lrs, losses, skip_start, skip_end, 2, "torch_lr_finder")
+    return float(lr[int(np.gradient(loss.astype(np.float64)).argmin())])
+
+
+def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
+    """Where the loss falls fastest against the rate itself.
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,); others than finite ones
+            are left out.
+        skip_begin: rows to leave out at the start.
+        skip_end: rows to leave out at the end.
+
+    Returns:
+        The suggested rate.
+
+    Raises:
+        ValueError: fewer than two rows remain.
+    """
+    lr, loss = _rows(lrs, losses, skip_begin, skip_end, 2, "lightning")
+    finite = np.isfinite(loss)
+    lr, loss = lr[finite], loss[finite]
+    if len(lr) < 2:
+        raise ValueError(f"losses must leave lightning at least 2 finite rows, not {len(lr)}")
+    with np.errstate(divide="ignore", invalid="ignore"):  # repeated rates
+        slope = np.gradient(loss.astype(np.float32), lr.astype(np.float32))
+    return float(lr[int(np.argmin(slope))])
+
+
+def ignite(lrs: ArrayLike, losses: ArrayLike) -> float:
+    """Where the loss falls most from row to row, before it is lowest.
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+
+    Returns:
+        The suggested rate.
+
+    Raises:
+        ValueError: the loss is lowest in one of the first two rows.
+    """
+    lr, loss = _rows(lrs, losses, 0, 0, 1, "ignite")
+    single = loss.astype(np.float32)
+    lowest = int(np.argmin(single))
+    if lowest < 2:
+        raise ValueError(f"losses must be lowest in row 2 or later for ignite, not in row {lowest}")
+    fall = single[2 : lowest + 1] - single[: lowest - 1]
+    return float(lr[int(np.argmin(fall)) + 1])
+
+
+def dataiku(
+    lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 5, skip_end: int = 1
+) -> tuple[float, float]:
+    """Both bounds: the steepest row of the final descent, and a tenth of the rate at its end.
+
+    Args:
+        lrs: rates as recorded, shape (rows,).
+        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        skip_begin: rows to leave out at the start.
+        skip_end: rows to leave out at the end.
+
+    Returns:
+        The lower and the upper bound, both among `lrs`.
+
+    Raises:
+        ValueError: fewer than two rows remain.
+    """
+    lr, loss = _rows(lrs, losses, skip_begin, skip_end, 2, "dataiku")
+
+    def nearest(rate: float) -> int:
+        return int(np.argmin(np.abs(lr - rate)))
+
+    lowest = int(np.argmin(loss))
+    high = nearest(lr[lowest] / 10)
+    low = nearest(lr[high] / 10)
+    if lowest > 0:
+        slope = np.gradient(loss)
+        start = lowest - int(np.argmax(slope[:lowest][::-1] >= 0))
+        if start < lowest:
+            steepest = start + int(np.argmin(slope[start:lowest]))
+            if steepest < high and lr[steepest] / lr[high] <= 0.1:
+                low = steepest
+    return float(lr[low]), float(lr[high])
+
+
+def recorded(
+    recorder: Recorder, lrs: ArrayLike, losses: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the log that a library would have recorded where the raw losses are these.
+
+    Args:
+        recorder: "fastai" (debiased average, beta .98; stops above 4 times the best loss),
+            "torch_lr_finder" or "ignite" (average of factor .05 that starts at the first loss;
+            stop above 5 times), "lightning" (as fastai, but the debiasing is a step late),
+            "dataiku" (as fastai, never stops).
+        lrs: rates, shape (rows,).
+        losses: raw losses, shape (rows,).
+
+    Returns:
+        The rates and the smoothed losses up to where the library stops.
+
+    Raises:
+        TypeError, ValueError: as :func:`clrfast.analyze`; or the recorder is unknown.
+    """
+    if recorder not in _RECORDERS:
+        raise ValueError(f"recorder must be one of {sorted(_RECORDERS)}, not {recorder!r}")
+    beta, ratio = _RECORDERS[recorder]
+    lr, loss = (column.astype(np.float64) for column in columns(lrs, losses))
+    smoothed = _core.ema(loss, beta)
+    decay = beta ** np.arange(1, len(loss) + 1)
+    if recorder in ("torch_lr_finder", "ignite"):
+        # What the bias of a zero start takes away is what a start at the first loss adds.
+        smoothed = smoothed * (1 - decay) + decay * loss[:1]
+    elif recorder == "lightning":
+        smoothed *= (1 - decay) / (1 - beta * decay)
+    bad = np.flatnonzero(~np.isfinite(loss))
+    if len(bad):  # the libraries' averages never recover
+        smoothed[bad[0] :] = loss[bad[0]]
+    best = np.fmin.accumulate(smoothed)
+    if recorder == "lightning":  # it compares before it takes note of a new best
+        best = np.append(np.inf, best[:-1])[: len(best)]
+    stop = np.flatnonzero(smoothed > ratio * best)
+    rows = int(stop[0]) + 1 if len(stop) else len(loss)
+    return lr[:rows], smoothed[:rows]
+
+
+def compare(
+    lrs: ArrayLike, losses: ArrayLike, *, raw: bool = True
+) -> dict[str, float | tuple[float, float] | None]:
+    """Return what each rule suggests for one log.
+
+    Args:
+        lrs: rates, shape (rows,).
+        losses: losses, shape (rows,).
+        raw: whether the losses are raw ones, to be smoothed and cut as each library does, or are
+            a library's record already.
+
+    Returns:
+        The suggestion of every rule in `RULES`, None where a rule has none.
+    """
+    lr, loss = columns(lrs, losses)
+    suggestions: dict[str, float | tuple[float, float] | None] = {}
+    for name, rule in RULES.items():
+        curve = recorded(rule.recorder, lr, loss) if raw else (lr, loss)
+        more = {"num_it": len(lr)} if rule.recorder == "fastai" else {}
+        try:
+            suggestions[name] = rule.suggest(*curve, **more)
+        except ValueError:
+            suggestions[name] = None
+    return suggestions
+
+
+_RECORDERS: dict[str, tuple[float, float]] = {
+    "fastai": (0.98, 4.0),
+    "torch_lr_finder": (0.95, 5.0),
+    "ignite": (0.95, 5.0),
+    "lightning": (0.98, 4.0),
+    "dataiku": (0.98, np.inf),
+}
+
+
+class _Rule(NamedTuple):
+    recorder: Recorder
+    suggest: Callable[..., float | tuple[float, float]]
+
+
+#: Every rule by its name, with the recorder that makes its curve.
+RULES: dict[str, _Rule] = {
+    "fastai_valley": _Rule("fastai", fastai_valley),
+    "fastai_slide": _Rule("fastai", fastai_slide),
+    "fastai_minimum": _Rule("fastai", fastai_minimum),
+    "fastai_steep": _Rule("fastai", fastai_steep),
+    "torch_lr_finder": _Rule("torch_lr_finder", torch_lr_finder),
+    "lightning": _Rule("lightning", lightning),
+    "ignite": _Rule("ignite", ignite),
+    "dataiku": _Rule("dataiku", dataiku),
+}

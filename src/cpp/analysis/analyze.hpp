@@ -1,0 +1,24 @@
+// From the statistics of a log to its curve, its phases and a suggested range of rates.
+#pragma once
+
+#include <vector>
+
+#include "analysis/curve.hpp"
+#include "analysis/state.hpp"
+#include "analysis/suggest.hpp"
+
+namespace clrfast::analysis {
+
+struct Analysis {
+  Points points;                        // the cells up to where the loss is finite no more
+  std::vector<double> lowest, highest;  // of the losses in these cells
+  Findings findings;
+};
+
+// A curve cannot be laid through fewer cells with a usable loss.
+inline constexpr std::size_t kFewestCells = 3;
+
+// Throws std::invalid_argument if there are fewer than kFewestCells.
+Analysis analyze(const State& state);
+
+}  // namespace clrfast::analysis

@@ -1,0 +1,22 @@
+// A column of a log as it lies in memory, read in blocks of float64.
+#pragma once
+
+#include <cstddef>
+
+namespace clrfast::analysis {
+
+struct Column {
+  const void* data;
+  std::ptrdiff_t stride;  // in bytes; may be negative
+  bool single;            // float32 rather than float64
+
+  // Rows from `first` on; converted into `scratch` unless they can be used where they lie.
+  const double* read(std::size_t first, std::size_t rows, double* scratch) const noexcept;
+};
+
+inline Column column_of(const double* data) noexcept { return {data, sizeof(double), false}; }
+
+// Rows in a block: the two columns' blocks and scratch stay in the first-level cache.
+inline constexpr std::size_t kBlockRows = 1024;
+
+}  // namespace clrfast::analysis

@@ -1,0 +1,38 @@
+#include "analysis/ema.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/kernels.hpp"
+
+namespace clrfast::analysis {
+
+void Ema::run(const Column& loss, std::size_t rows, double* smoothed) noexcept {
+  static_assert(kBlockRows == kSmoothRows, "a block is smoothed in one go");
+  constexpr double kNothing = 1e-17;  // a weight that differs from 1 by less is 1
+  const Kernels& kernel = kernels();
+  double powers[kSmoothRows / 8];
+  double power = 1;
+  for (double& each : powers) each = power *= beta_;
+  double scratch[kBlockRows];
+  for (std::size_t start = 0; start < rows; start += kBlockRows) {
+    const std::size_t count = std::min(kBlockRows, rows - start);
+    const double* losses = loss.read(start, count, scratch);
+    double* out = smoothed + start;
+    if (decay_ < kNothing && count == kSmoothRows &&
+        kernel.smooth_block(losses, beta_, powers, &average_, out)) {
+      continue;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (std::fabs(losses[i]) <= kLargestLoss) {
+        average_ = beta_ * average_ + (1 - beta_) * losses[i];
+        weight_ = beta_ * weight_ + (1 - beta_);
+        decay_ *= beta_;
+        if (decay_ < kNothing) weight_ = 1;
+      }
+      out[i] = average_ / weight_;
+    }
+  }
+}
+
+}  // namespace clrfast::analysis

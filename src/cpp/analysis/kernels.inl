@@ -1,0 +1,234 @@
+// Included by kernels_*.cpp, once for each instruction set, into a namespace of its own. Nothing
+// from the standard library may be instantiated here: the linker could keep this copy for all.
+//
+// Rows are added up in eight lanes, whatever the width of the machine's vectors, so that every
+// level gives the same bits. The lanes are paired up from the widest native vector, or from single
+// numbers where the compiler knows none.
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi"  // warns of calls across files; all of these are inlined
+#if defined(__AVX512F__)
+typedef double Native __attribute__((vector_size(64)));
+#elif defined(__AVX2__)
+typedef double Native __attribute__((vector_size(32)));
+#else
+typedef double Native __attribute__((vector_size(16)));
+#endif
+#else
+typedef double Native;
+#endif
+
+template <typename Half>
+struct Pair {
+  Half a, b;
+};
+
+inline void load(const double* from, Native& v) noexcept { std::memcpy(&v, from, sizeof v); }
+inline void store(const Native& v, double* to) noexcept { std::memcpy(to, &v, sizeof v); }
+inline void fill(double value, Native& v) noexcept { v = value - Native{}; }
+inline Native lower(Native a, Native b) noexcept { return a < b ? a : b; }
+inline Native higher(Native a, Native b) noexcept { return a > b ? a : b; }
+inline Native if_usable(Native loss, Native value, Native otherwise) noexcept {
+  return (loss <= kLargestLoss + Native{}) & (loss >= -kLargestLoss + Native{}) ? value : otherwise;
+}
+
+template <typename H>
+inline void load(const double* from, Pair<H>& v) noexcept {
+  load(from, v.a);
+  load(from + sizeof(H) / sizeof(double), v.b);
+}
+template <typename H>
+inline void store(const Pair<H>& v, double* to) noexcept {
+  store(v.a, to);
+  store(v.b, to + sizeof(H) / sizeof(double));
+}
+template <typename H>
+inline void fill(double value, Pair<H>& v) noexcept {
+  fill(value, v.a);
+  fill(value, v.b);
+}
+template <typename H>
+inline Pair<H> lower(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {lower(x.a, y.a), lower(x.b, y.b)};
+}
+template <typename H>
+inline Pair<H> higher(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {higher(x.a, y.a), higher(x.b, y.b)};
+}
+template <typename H>
+inline Pair<H> if_usable(const Pair<H>& loss, const Pair<H>& value,
+                         const Pair<H>& otherwise) noexcept {
+  return {if_usable(loss.a, value.a, otherwise.a), if_usable(loss.b, value.b, otherwise.b)};
+}
+template <typename H>
+inline Pair<H> operator+(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {x.a + y.a, x.b + y.b};
+}
+template <typename H>
+inline Pair<H> operator-(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {x.a - y.a, x.b - y.b};
+}
+template <typename H>
+inline Pair<H> operator*(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {x.a * y.a, x.b * y.b};
+}
+template <typename H>
+inline Pair<H> operator/(const Pair<H>& x, const Pair<H>& y) noexcept {
+  return {x.a / y.a, x.b / y.b};
+}
+
+template <typename V, std::size_t kTimes>
+struct Widened {
+  typedef typename Widened<Pair<V>, kTimes / 2>::Type Type;
+};
+template <typename V>
+struct Widened<V, 1> {
+  typedef V Type;
+};
+
+constexpr std::size_t kLanes = 8;
+typedef Widened<Native, kLanes * sizeof(double) / sizeof(Native)>::Type Lanes;
+
+inline Lanes load(const double* from) noexcept {
+  Lanes v;
+  load(from, v);
+  return v;
+}
+inline Lanes fill(double value) noexcept {
+  Lanes v;
+  fill(value, v);
+  return v;
+}
+
+inline bool usable(double loss) noexcept { return loss <= kLargestLoss && loss >= -kLargestLoss; }
+
+inline double sum(const Lanes& v) noexcept {
+  double x[kLanes];
+  store(v, x);
+  return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+}
+
+// `kChecked`: leave out rows with an unusable loss; without, the caller checks the result.
+template <bool kChecked>
+RunSums sum_rows(const double* lr, const double* loss, std::size_t rows, double inverse_centre,
+                 double shift) noexcept {
+  const Lanes zero = fill(0), half = fill(0.5), one = fill(1), third = fill(1.0 / 3);
+  const Lanes scale = fill(inverse_centre), origin = fill(shift);
+  Lanes count = zero, difference = zero, offset = zero, lowest = origin, highest = origin;
+  std::size_t i = 0;
+  for (; i + kLanes <= rows; i += kLanes) {
+    Lanes l = load(loss + i);
+    const Lanes u = load(lr + i) * scale - one;
+    Lanes x = u * (one - u * (half - u * third));  // cell_offset()
+    if (kChecked) {
+      count = count + if_usable(l, one, zero);
+      x = if_usable(l, x, zero);
+      l = if_usable(l, l, origin);
+    }
+    difference = difference + (l - origin);
+    offset = offset + x;
+    lowest = lower(l, lowest);
+    highest = higher(l, highest);
+  }
+  RunSums sums = {kChecked ? sum(count) : static_cast<double>(i), sum(difference), sum(offset),
+                  shift, shift};
+  double low[kLanes], high[kLanes];
+  store(lowest, low);
+  store(highest, high);
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    if (low[k] < sums.lowest) sums.lowest = low[k];
+    if (high[k] > sums.highest) sums.highest = high[k];
+  }
+  for (; i < rows; ++i) {
+    if (kChecked && !usable(loss[i])) continue;
+    const double u = lr[i] * inverse_centre - 1;
+    sums.rows += 1;
+    sums.difference += loss[i] - shift;
+    sums.offset += u * (1 - u * (0.5 - u * (1.0 / 3)));
+    if (loss[i] < sums.lowest) sums.lowest = loss[i];
+    if (loss[i] > sums.highest) sums.highest = loss[i];
+  }
+  return sums;
+}
+
+RunSums sum_run(const double* lr, const double* loss, std::size_t rows, double inverse_centre,
+                double shift) noexcept {
+  // Almost all runs are without an unusable loss, which would show in these three.
+  const RunSums sums = sum_rows<false>(lr, loss, rows, inverse_centre, shift);
+  if (sums.difference == sums.difference && usable(sums.lowest) && usable(sums.highest))
+    return sums;
+  return sum_rows<true>(lr, loss, rows, inverse_centre, shift);
+}
+
+RateRun rates_within(const double* lr, std::size_t rows, double low, double high) noexcept {
+  constexpr std::size_t kStride = 8 * kLanes;
+  RateRun run = {0, HUGE_VAL, -HUGE_VAL};
+  std::size_t i = 0;
+  for (; i + kStride <= rows; i += kStride) {
+    Lanes lowest = load(lr + i), highest = lowest, total = lowest;
+    for (std::size_t k = kLanes; k < kStride; k += kLanes) {
+      const Lanes rates = load(lr + i + k);
+      lowest = lower(rates, lowest);
+      highest = higher(rates, highest);
+      total = total + rates;  // shows a NaN, which no comparison does
+    }
+    double least[kLanes], most[kLanes];
+    store(lowest, least);
+    store(highest, most);
+    for (std::size_t k = 1; k < kLanes; ++k) {
+      if (least[k] < least[0]) least[0] = least[k];
+      if (most[k] > most[0]) most[0] = most[k];
+    }
+    const double check = sum(total);
+    if (!(check == check && least[0] >= low && most[0] < high)) break;
+    if (least[0] < run.lowest) run.lowest = least[0];
+    if (most[0] > run.highest) run.highest = most[0];
+  }
+  for (; i < rows && lr[i] >= low && lr[i] < high; ++i) {
+    if (lr[i] < run.lowest) run.lowest = lr[i];
+    if (lr[i] > run.highest) run.highest = lr[i];
+  }
+  run.rows = i;
+  return run;
+}
+
+// Eight stretches at a time, each from zero, for the recurrence is a chain of dependent steps; what
+// came before a stretch is added afterwards, times a power of beta.
+bool smooth_block(const double* loss, double beta, const double* powers, double* average,
+                  double* smoothed) noexcept {
+  constexpr std::size_t kLength = kSmoothRows / kLanes;
+  Lanes lowest = load(loss), highest = lowest, total = lowest;
+  for (std::size_t i = kLanes; i < kSmoothRows; i += kLanes) {
+    const Lanes l = load(loss + i);
+    lowest = lower(l, lowest);
+    highest = higher(l, highest);
+    total = total + l;
+  }
+  double least[kLanes], most[kLanes];
+  store(lowest, least);
+  store(highest, most);
+  const double check = sum(total);
+  bool all_usable = check == check;
+  for (std::size_t k = 0; k < kLanes; ++k) all_usable &= usable(least[k]) && usable(most[k]);
+  if (!all_usable) return false;
+
+  double chain[kLanes] = {};
+  for (std::size_t i = 0; i < kLength; ++i) {
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      const std::size_t row = k * kLength + i;
+      chain[k] = beta * chain[k] + (1 - beta) * loss[row];
+      smoothed[row] = chain[k];
+    }
+  }
+  double before = *average;
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    const Lanes carried = fill(before);
+    double* stretch = smoothed + k * kLength;
+    for (std::size_t i = 0; i < kLength; i += kLanes) {
+      store(load(stretch + i) + load(powers + i) * carried, stretch + i);
+    }
+    before = stretch[kLength - 1];
+  }
+  *average = before;
+  return true;
+}

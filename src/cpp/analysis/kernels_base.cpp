@@ -1,0 +1,14 @@
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+
+#include "analysis/kernels.hpp"
+
+namespace clrfast::analysis::base {
+namespace {
+#include "analysis/kernels.inl"
+}  // namespace
+
+const Kernels kKernels = {rates_within, sum_run, smooth_block};
+
+}  // namespace clrfast::analysis::base

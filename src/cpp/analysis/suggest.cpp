@@ -1,0 +1,328 @@
+#include "analysis/suggest.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "analysis/grid.hpp"
+
+namespace clrfast::analysis {
+namespace {
+
+// Measured on 28 training problems, and on 10 others that no constant was chosen by. The answer
+// hardly depends on them: half or double of each costs about as much as another seed does.
+constexpr double kWindow = 0.8 * kDecade;  // half-width of the smoothing kernel ...
+constexpr double kWindowShare = 0.25;      // ... at most this share of the log's span
+constexpr double kHeadShare = 1.0 / 8;     // of the span, which says where the loss starts
+constexpr double kOutlier = 6;             // median deviations from the median, in the head
+constexpr double kCapShare = 0.5;       // losses are capped this share of the drop above the start
+constexpr double kCapNoise = 4;         // ... or this many standard deviations of a row
+constexpr double kDiverged = 0.5;       // a rise by this share of the drop is divergence ...
+constexpr double kDivergedAfter = 0.3;  // ... once this share of the drop has been seen
+constexpr double kExploded = 10;        // standard deviations that make the last cells one
+constexpr double kOnset = 0.1;          // a fall or rise begins at this share of the drop
+constexpr double kLagSteps = 6;         // that the loss takes to answer to a rate
+constexpr double kEnough = 0.95;        // beyond this share of the drop the minimum is accident:
+constexpr double kBeyond = 0.5 * kDecade;  // ... max_lr is at most this far beyond it
+constexpr double kSignificant = 3;         // standard errors that make a fall or a rise real
+constexpr double kClear = 8;               // ... and one that is beyond doubt
+constexpr double kWide = 1.2 * kDecade;    // of an interval that says little
+constexpr double kSigmas = 2;              // half-width of the intervals in standard errors ...
+constexpr double kPad = 0.15 * kDecade;    // ... plus what another seed changes
+constexpr double kRounding = 1e-9;         // smaller relative changes of the loss are none
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Points from `begin` to `end`.
+struct Head {
+  std::size_t begin, end;
+  double rows;
+};
+
+struct Level {
+  double loss, variance;  // of one row
+};
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+// The mean loss in the head, stray cells pulled in.
+Level level(const Points& points, const Head& head) {
+  const auto at = [&](std::size_t i) {
+    return points.loss.begin() + static_cast<std::ptrdiff_t>(i);
+  };
+  const double middle = median({at(head.begin), at(head.end)});
+  std::vector<double> deviations;
+  for (auto loss = at(head.begin); loss != at(head.end); ++loss)
+    deviations.push_back(std::fabs(*loss - middle));
+  const double reach = kOutlier * median(std::move(deviations));
+  // A few points more than a short head has: the noise takes neighbours.
+  const std::size_t end = std::min(points.size(), std::max(head.end, head.begin + 5));
+  Points near;
+  for (std::size_t i = head.begin; i < end; ++i) {
+    near.x.push_back(points.x[i]);
+    near.rows.push_back(points.rows[i]);
+    near.loss.push_back(std::min(std::max(points.loss[i], middle - reach), middle + reach));
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < head.end - head.begin; ++i) sum += near.loss[i] * near.rows[i];
+  double variance = 0;
+  for (const double v : noise(near, 0, near.size())) variance += v;
+  return {sum / head.rows, variance / static_cast<double>(near.size())};
+}
+
+// The heads to try, in this order. The second eighth of the span comes before the first where the
+// loss is higher there: some recorders' averages start too low, and climb to the true level.
+std::vector<Head> heads_of(const Points& points) {
+  const std::size_t size = points.size();
+  std::vector<double> rows(size + 1, 0.0);  // before each point
+  for (std::size_t i = 0; i < size; ++i) rows[i + 1] = rows[i] + points.rows[i];
+  const auto share = [&](double eighths) {
+    const auto first = static_cast<double>(points.index.front());
+    const double at =
+        first + eighths * kHeadShare * (static_cast<double>(points.index.back()) - first);
+    return static_cast<std::size_t>(std::lower_bound(points.index.begin(), points.index.end(), at,
+                                                     [](std::int64_t index, double x) {
+                                                       return static_cast<double>(index) < x;
+                                                     }) -
+                                    points.index.begin());
+  };
+  const auto with_rows = [&](double count) {  // the first end before which there are so many
+    const auto end = std::lower_bound(rows.begin() + 1, rows.end(), count);
+    return static_cast<std::size_t>(end - rows.begin());
+  };
+  const std::size_t end = std::max(share(1), with_rows(kFewestRows));
+  const Head first{0, end, rows[end]};
+  const std::size_t second_end = std::max(share(2), with_rows(rows[end] + kFewestRows));
+  if (second_end >= size) return {first};
+  const Head second{end, second_end, rows[second_end] - rows[end]};
+  const Level low = level(points, first);
+  const Level high = level(points, second);
+  const double se = std::sqrt(low.variance / first.rows + high.variance / second.rows);
+  if (high.loss - low.loss > kSignificant * se) return {second, first};
+  return {first};
+}
+
+// The curve as seen from a head: where it starts, is lowest, diverges.
+struct View {
+  Head head;
+  Level start;
+  Curve curve;
+  std::size_t burst;    // from here to the end, every cell is far above the start
+  std::size_t end;      // diverged; the number of points if it does not
+  std::size_t lowest;   // before that
+  double drop;          // from the start to there
+  double significance;  // of the drop, in standard errors
+  bool fell;
+};
+
+View view_from(const Points& points, const Head& head, double window) {
+  View view{};
+  view.head = head;
+  view.start = level(points, head);
+  const double start = view.start.loss;
+  const double rounding = kRounding * std::fabs(start);
+  const double deviation = std::sqrt(view.start.variance);
+  const std::size_t size = points.size();
+
+  view.burst = size;
+  while (view.burst > 0 &&
+         points.loss[view.burst - 1] - start >
+             kExploded * deviation / std::sqrt(points.rows[view.burst - 1]) + rounding)
+    --view.burst;
+
+  // Twice: the cap keeps an explosion from reaching to the left, and depends on how deep it goes.
+  Points capped = points;
+  for (double& loss : capped.loss) loss = std::min(loss, start);
+  const Curve falls = fit(capped, window);
+  const double low = *std::min_element(falls.loss.begin() + static_cast<std::ptrdiff_t>(head.begin),
+                                       falls.loss.end());
+  const double cap = start + std::max(kCapShare * (start - low), kCapNoise * deviation);
+  for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
+  view.curve = fit(capped, window);
+
+  const std::vector<double>& f = view.curve.loss;
+  const double deepest =
+      start - *std::min_element(f.begin() + static_cast<std::ptrdiff_t>(head.begin), f.end());
+  view.end = view.lowest = head.begin;
+  double least = f[head.begin];
+  for (; view.end < size; ++view.end) {
+    if (f[view.end] < least) {
+      least = f[view.end];
+      view.lowest = view.end;
+    }
+    if (f[view.end] - least > kDiverged * deepest && start - least > kDivergedAfter * deepest)
+      break;
+  }
+  view.drop = start - least;
+  const double se =
+      std::sqrt(view.start.variance * (view.curve.lever[view.lowest] + 1 / head.rows));
+  view.significance = view.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
+  view.fell = view.significance >= kSignificant && view.lowest >= head.end;
+  return view;
+}
+
+// How far in ln(lr) the ramp moved, below point `i`, while the loss answered to a rate.
+double lag_at(const Points& points, const Circumstances& circumstances, std::size_t i) {
+  const auto below =
+      static_cast<std::size_t>(std::lower_bound(points.index.begin(), points.index.end(),
+                                                points.index[i] - kCellsPerDecade) -
+                               points.index.begin());
+  const std::size_t j = std::min(below, i > 0 ? i - 1 : 0);
+  const auto steps = static_cast<double>(circumstances.last[i] - circumstances.first[j]);
+  if (!(steps > 0)) return 0;
+  return std::min(kLagSteps * (points.x[i] - points.x[j]) / steps, kDecade);
+}
+
+double rate_or_none(double x) { return x < kInfinity ? std::exp(x) : kNone; }
+
+Interval rates(double low, double high) { return {std::exp(low), std::exp(high)}; }
+
+// base_lr for a peak: the plateau's end, between a tenth and a quarter of it. All in ln(lr).
+double base_for(double plateau_end, double top) {
+  return std::min(std::max(plateau_end, top - kDecade), top - std::log(4.0));
+}
+
+Suggestion no_suggestion(const char* reason) {
+  const Interval none{kNone, kNone};
+  return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
+}
+
+// Without a fall, the best guess lies a decade below where the loss rises.
+void suggest_without_fall(const Points& points, const Circumstances& circumstances,
+                          const View& view, Findings& findings) {
+  const std::size_t size = points.size();
+  const std::vector<double>& f = view.curve.loss;
+  const auto rises = [&](std::size_t i) {
+    const double se = std::sqrt(view.start.variance * (view.curve.lever[i] + 1 / view.head.rows));
+    return f[i] - view.start.loss > kSignificant * se + kRounding * std::fabs(view.start.loss);
+  };
+  std::size_t rise = 0;
+  while (rise < size && !rises(rise)) ++rise;
+  if (rise == size && view.burst < size) rise = view.burst;
+  if (rise == size && circumstances.nonfinite_x == kInfinity) {
+    findings.suggestion = no_suggestion("the loss neither falls nor rises clearly");
+    return;
+  }
+  rise = std::min(rise, size - 1);
+  findings.phases.turn_lr = std::exp(points.x[rise]);
+  findings.phases.divergence_lr = rate_or_none(circumstances.nonfinite_x);
+  const double top = points.x[rise] - lag_at(points, circumstances, rise) - kDecade;
+  findings.suggestion = {
+      std::exp(top - kDecade),
+      std::exp(top),
+      rates(top - 2 * kDecade, top),
+      rates(top - kDecade, top + kDecade),
+      Confidence::kLow,
+      false,
+      {rise < view.head.end
+           ? "the loss rises at the lowest rates already: max_lr is a guess below them, test "
+             "further down"
+           : "the loss does not fall clearly: max_lr is a tenth of the rate at which it rises"}};
+}
+
+void suggest_after_fall(const Points& points, const Circumstances& circumstances, const View& view,
+                        Findings& findings) {
+  const std::vector<double>&x = points.x, &f = view.curve.loss, &se = view.curve.loss_se;
+  const std::vector<double>&slope = view.curve.slope, &slope_se = view.curve.slope_se;
+  const std::size_t size = points.size(), lowest = view.lowest, begin = view.head.begin;
+  const double drop = view.drop;
+
+  // The last point, from the head to the minimum, at which the band's edge is above the onset.
+  const double onset = view.start.loss - kOnset * drop;
+  const auto last_above = [&](double sigmas) {
+    std::size_t i = lowest + 1;
+    while (i > begin && !(f[i - 1] + sigmas * se[i - 1] > onset)) --i;
+    return i > begin ? i - 1 : begin;
+  };
+  const std::size_t plateau_end = last_above(0);
+  std::size_t steepest = plateau_end;
+  for (std::size_t i = plateau_end; i <= lowest; ++i) {
+    if (slope[i] < slope[steepest]) steepest = i;
+  }
+  std::size_t turn = lowest;
+  while (turn < size && !(f[turn] - f[lowest] >
+                          std::max(kOnset * drop, kSigmas * std::hypot(se[turn], se[lowest]))))
+    ++turn;
+  double divergence = circumstances.nonfinite_x;
+  if (view.burst < size) divergence = x[std::max(view.burst, lowest)];
+  if (view.end < size) divergence = x[view.end];
+  findings.phases = {std::exp(x[plateau_end]), std::exp(x[steepest]), std::exp(x[lowest]),
+                     turn < size ? std::exp(x[turn]) : kNone, rate_or_none(divergence)};
+
+  // Where the loss lies flat at its floor, the place of the minimum is an accident.
+  std::size_t enough = plateau_end;
+  while (f[enough] > f[lowest] + (1 - kEnough) * drop) ++enough;
+  const double shift =
+      std::min(-lag_at(points, circumstances, lowest), x[enough] + kBeyond - x[lowest]);
+  const double top = x[lowest] + shift;
+
+  // The minimum is somewhere from where the slope is not clearly negative any more to where it is
+  // clearly positive.
+  std::size_t left = lowest;
+  while (left > plateau_end && !(slope[left - 1] < -kSigmas * slope_se[left - 1])) --left;
+  std::size_t right = lowest;
+  while (right < view.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
+  const double lowest_top = x[left] + shift - kPad;
+  const double highest_top = x[std::min(right, size - 1)] + shift + kPad;
+
+  std::vector<std::string> reasons;
+  const bool lower_bound = turn == size && divergence == kInfinity;
+  if (lower_bound)
+    reasons.emplace_back(
+        "the loss still falls at the highest rate: max_lr is a lower bound, test further up");
+  if (view.significance < kClear)
+    reasons.emplace_back(
+        "the fall is small beside the noise: more steps or repeats would make it clear");
+  if (highest_top - lowest_top > kWide)
+    reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
+  if (begin > 0)
+    reasons.emplace_back("the loss rises before it falls, as if its average started too low");
+  const Confidence confidence = reasons.empty()       ? Confidence::kHigh
+                                : reasons.size() == 1 ? Confidence::kMedium
+                                                      : Confidence::kLow;
+  findings.suggestion = {std::exp(base_for(x[plateau_end], top)),
+                         std::exp(top),
+                         rates(base_for(x[last_above(-kSigmas)] - kPad, lowest_top),
+                               base_for(x[last_above(kSigmas)] + kPad, highest_top)),
+                         rates(lowest_top, highest_top),
+                         confidence,
+                         lower_bound,
+                         std::move(reasons)};
+}
+
+}  // namespace
+
+Findings suggest(const Points& points, const Circumstances& circumstances) {
+  Findings findings{};
+  const double span = points.size() > 0 ? points.x.back() - points.x.front() : 0;
+  findings.window = std::min(kWindow, kWindowShare * span);
+  findings.phases = {kNone, kNone, kNone, kNone, rate_or_none(circumstances.nonfinite_x)};
+  double rows = 0;
+  for (const double count : points.rows) rows += count;
+  if (rows < 2 * kFewestRows || static_cast<double>(points.size()) < kFewestRows) {
+    findings.curve = fit(points, findings.window);
+    findings.suggestion = no_suggestion("there are too few rows with a finite loss");
+    return findings;
+  }
+  View view{};
+  for (const Head& head : heads_of(points)) {
+    view = view_from(points, head, findings.window);
+    if (view.fell) break;
+  }
+  if (view.fell) {
+    suggest_after_fall(points, circumstances, view, findings);
+  } else {
+    suggest_without_fall(points, circumstances, view, findings);
+  }
+  findings.curve = std::move(view.curve);
+  return findings;
+}
+
+}  // namespace clrfast::analysis

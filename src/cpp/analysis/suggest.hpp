@@ -1,0 +1,51 @@
+// The suggestion rule. In a sentence: max_lr is the rate a few steps before the minimum of the
+// smoothed loss, and base_lr is where the plateau ends, between a tenth and a quarter of max_lr.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "analysis/curve.hpp"
+
+namespace clrfast::analysis {
+
+// Where the curve changes its character, as rates. NaN: it does not, within the log.
+struct Phases {
+  double plateau_end_lr;  // the loss begins to fall
+  double steepest_lr;     // it falls fastest against ln(lr)
+  double min_lr;          // it is lowest
+  double turn_lr;         // it has begun to rise
+  double divergence_lr;   // it has risen by much of what it fell, or is no longer finite
+};
+
+struct Interval {
+  double low, high;
+};
+
+enum class Confidence { kLow, kMedium, kHigh };
+
+struct Suggestion {
+  double base_lr, max_lr;  // NaN: there is no suggestion; the reasons say why
+  Interval base_lr_interval, max_lr_interval;
+  Confidence confidence;
+  bool lower_bound;                  // the loss still falls where the log ends
+  std::vector<std::string> reasons;  // what lowered the confidence
+};
+
+struct Findings {
+  Curve curve;    // fitted at the points, with losses capped not far above where they start
+  double window;  // half-width of its kernel, in ln(lr)
+  Phases phases;
+  Suggestion suggestion;
+};
+
+// What the rule needs to know beyond the points.
+struct Circumstances {
+  std::vector<std::int64_t> first, last;  // steps of each point's rows
+  double nonfinite_x;  // ln(lr) from where on the loss is not finite, infinity if it always is
+};
+
+Findings suggest(const Points& points, const Circumstances& circumstances);
+
+}  // namespace clrfast::analysis

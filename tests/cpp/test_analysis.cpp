@@ -1,0 +1,230 @@
+#include <cmath>
+#include <limits>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "analysis/analyze.hpp"
+#include "analysis/ema.hpp"
+#include "analysis/grid.hpp"
+#include "analysis/kernels.hpp"
+#include "analysis/serialize.hpp"
+#include "analysis/state.hpp"
+#include "check.hpp"
+
+using namespace clrfast::analysis;
+
+namespace {
+
+bool near(double a, double b, double tolerance = 1e-9) {
+  return std::fabs(a - b) <= tolerance * (1 + std::fabs(a) + std::fabs(b));
+}
+
+struct Log {
+  std::vector<double> lr, loss;
+};
+
+// Flat, then falling around `fall`, then rising around `rise`; with reproducible noise.
+Log valley_log(int rows, double fall, double rise, double noise) {
+  std::mt19937 generator(7);
+  std::normal_distribution<double> normal(0, noise);
+  Log log;
+  for (int i = 0; i < rows; ++i) {
+    const double x = std::log(1e-6) + std::log(1e7) * i / (rows - 1.0);
+    const double down = 1 / (1 + std::exp(-2 * (x - std::log(fall))));
+    const double up = std::exp(1.5 * (x - std::log(rise)));
+    log.lr.push_back(std::exp(x));
+    log.loss.push_back(2 - 1.5 * down + up + normal(generator));
+  }
+  return log;
+}
+
+std::size_t add(State& state, const Log& log, std::size_t from, std::size_t to,
+                unsigned threads = 1) {
+  return state.add(column_of(&log.lr[from]), column_of(&log.loss[from]), to - from,
+                   static_cast<std::int64_t>(from), threads);
+}
+
+State state_of(const Log& log) {
+  State state;
+  CHECK(add(state, log, 0, log.lr.size()) == kNoRow);
+  return state;
+}
+
+void check_same(const State& one, const State& other) {
+  CHECK(one.rows() == other.rows() && one.nonfinite() == other.nonfinite());
+  CHECK(one.lowest_lr() == other.lowest_lr() && one.highest_lr() == other.highest_lr());
+  CHECK(one.origin() == other.origin() && one.cells().size() == other.cells().size());
+  for (std::size_t i = 0; i < one.cells().size(); ++i) {
+    const Cell& a = one.cells()[i];
+    const Cell& b = other.cells()[i];
+    CHECK(a.count == b.count && a.nonfinite == b.nonfinite);
+    CHECK(a.first == b.first && a.last == b.last);
+    CHECK(a.lowest == b.lowest && a.highest == b.highest);
+    CHECK(near(a.x, b.x, 1e-13) && near(a.loss, b.loss, 1e-13));
+  }
+}
+
+void cells_hold_what_their_edges_say() {
+  for (const double lr : {kLowestRate, 1e-5, 0.1, 0.9999999999999999, 1.0, 1.5, kHighestRate}) {
+    const auto cell = cell_of(lr);
+    CHECK(cell >= kLowestCell && cell <= kHighestCell);
+    CHECK(cell_edge(cell) <= lr && lr < cell_edge(cell + 1));
+    const double offset = cell_offset(lr, inverse_centre(cell));
+    CHECK(std::fabs(cell_centre(cell) + offset - std::log(lr)) < 1e-7);
+  }
+  for (std::int64_t cell = kLowestCell; cell <= kHighestCell; ++cell)
+    CHECK(cell_of(cell_edge(cell)) == cell);
+}
+
+void a_bad_rate_changes_nothing() {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double bad : {0.0, -1.0, 1e-320, std::nan(""), infinity}) {
+    for (const std::size_t row : {std::size_t{0}, std::size_t{700}, std::size_t{150000}}) {
+      Log log = valley_log(200000, 1e-3, 1, 0.1);
+      log.lr[row] = bad;
+      State state;
+      CHECK(add(state, log, 0, log.lr.size(), 2) == row);
+      CHECK(state.empty());
+    }
+  }
+}
+
+void a_state_holds_the_means_of_its_cells() {
+  Log log = valley_log(3000, 1e-3, 1, 0.1);
+  log.loss[7] = NAN;
+  log.loss[2222] = -INFINITY;
+  log.loss[2999] = 1e101;
+  const State state = state_of(log);
+  CHECK(state.rows() == 3000 && state.nonfinite() == 3);
+  for (std::size_t i = 0; i < state.cells().size(); ++i) {
+    const std::int64_t index = state.origin() + static_cast<std::int64_t>(i);
+    double count = 0, x = 0, loss = 0;
+    for (std::size_t row = 0; row < log.lr.size(); ++row) {
+      if (cell_of(log.lr[row]) != index || !(std::fabs(log.loss[row]) <= kLargestLoss)) continue;
+      ++count;
+      x += std::log(log.lr[row]);
+      loss += log.loss[row];
+    }
+    const Cell& cell = state.cells()[i];
+    CHECK(static_cast<double>(cell.count) == count);
+    if (count == 0) continue;
+    CHECK(near(cell.loss, loss / count, 1e-13));
+    CHECK(near(cell_centre(index) + cell.x, x / count, 1e-7));
+  }
+}
+
+void merged_states_equal_one_state() {
+  Log log = valley_log(300000, 1e-3, 1, 0.1);
+  log.loss[70] = NAN;
+  log.loss[299990] = INFINITY;
+  const State whole = state_of(log);
+  State parts, threads;
+  for (const std::size_t start : {200000U, 0U, 100000U}) {  // in no order
+    State part;
+    add(part, log, start, start + 100000);
+    parts.merge(part);
+  }
+  check_same(whole, parts);
+  add(threads, log, 0, 300000, 3);
+  check_same(whole, threads);
+  parts.merge(parts);
+  CHECK(parts.rows() == 600000);
+}
+
+void columns_of_any_layout_give_the_same() {
+  const Log log = valley_log(3000, 1e-3, 1, 0.1);
+  std::vector<double> backwards(log.lr.rbegin(), log.lr.rend());
+  std::vector<float> table;
+  Log rounded;
+  for (std::size_t i = 0; i < log.lr.size(); ++i) {
+    for (int copy = 0; copy < 3; ++copy) table.push_back(static_cast<float>(log.loss[i]));
+    rounded.loss.push_back(table.back());
+  }
+  rounded.lr = log.lr;
+  State state;
+  const std::ptrdiff_t step = -static_cast<std::ptrdiff_t>(sizeof(double));
+  state.add({&backwards.back(), step, false}, {table.data(), 3 * sizeof(float), true}, 3000, 0);
+  check_same(state, state_of(rounded));
+}
+
+void bytes_round_trip() {
+  Log log = valley_log(500, 1e-3, 1, 0.1);
+  log.loss[400] = NAN;
+  const State state = state_of(log);
+  const std::string bytes = to_bytes(state);
+  check_same(state, from_bytes(bytes.data(), bytes.size()));
+  CHECK(to_bytes(from_bytes(bytes.data(), bytes.size())) == bytes);
+  bool refused = false;
+  try {
+    from_bytes(bytes.data(), bytes.size() - 1);
+  } catch (const std::invalid_argument&) {
+    refused = true;
+  }
+  CHECK(refused);
+}
+
+void a_line_is_fitted_exactly() {
+  Points points;
+  for (int i = 0; i < 200; ++i) {
+    const double x = -9 + 0.04 * i + 0.01 * (i % 3);
+    points.x.push_back(x);
+    points.loss.push_back(1e6 + 3 * x);  // a large offset must not cost digits of the slope
+    points.rows.push_back(1 + i % 4);
+  }
+  for (const double window : {0.05, 0.7, 100.0}) {
+    const Curve curve = fit(points, window);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      CHECK(near(curve.slope[i], 3, 1e-7));
+      CHECK(near(curve.loss[i], points.loss[i], 1e-14));
+      CHECK(curve.slope_se[i] < 1e-7);
+    }
+  }
+}
+
+void phases_are_where_they_were_put() {
+  const Analysis analysis = analyze(state_of(valley_log(2000, 1e-3, 1, 0.02)));
+  const Phases& p = analysis.findings.phases;
+  CHECK(std::fabs(std::log(p.steepest_lr / 1e-3)) < 0.5);
+  CHECK(p.plateau_end_lr < p.steepest_lr && p.steepest_lr < p.min_lr);
+  CHECK(p.min_lr < p.turn_lr && p.turn_lr < p.divergence_lr);
+  const Suggestion& s = analysis.findings.suggestion;
+  CHECK(s.base_lr < s.max_lr && s.max_lr < p.min_lr);
+  CHECK(s.max_lr_interval.low <= s.max_lr && s.max_lr <= s.max_lr_interval.high);
+  CHECK(s.base_lr_interval.low <= s.base_lr && s.base_lr <= s.base_lr_interval.high);
+}
+
+void the_average_is_that_of_its_recurrence() {
+  Log log = valley_log(20000, 1e-3, 1, 0.3);
+  log.loss[0] = log.loss[9000] = NAN;
+  log.loss[15000] = INFINITY;
+  for (const double beta : {0.0, 0.9, 0.98, 0.9999}) {
+    std::vector<double> smoothed(20000);
+    Ema ema(beta);
+    ema.run(column_of(log.loss.data()), 12345, smoothed.data());
+    ema.run(column_of(&log.loss[12345]), 20000 - 12345, &smoothed[12345]);
+    double average = 0, weight = 0;
+    for (std::size_t i = 0; i < 20000; ++i) {
+      if (std::isfinite(log.loss[i])) {
+        average = beta * average + (1 - beta) * log.loss[i];
+        weight = beta * weight + (1 - beta);
+      }
+      CHECK(i == 0 ? std::isnan(smoothed[i]) : near(smoothed[i], average / weight, 1e-13));
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  cells_hold_what_their_edges_say();
+  a_bad_rate_changes_nothing();
+  a_state_holds_the_means_of_its_cells();
+  merged_states_equal_one_state();
+  columns_of_any_layout_give_the_same();
+  bytes_round_trip();
+  a_line_is_fitted_exactly();
+  phases_are_where_they_were_put();
+  the_average_is_that_of_its_recurrence();
+}
