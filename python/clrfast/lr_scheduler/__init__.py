@@ -1,0 +1,25 @@
+"""A drop-in for torch.optim.lr_scheduler: all of its names, with faster classes of its closed-form ones.
+
+``from clrfast import lr_scheduler`` in place of ``from torch.optim import lr_scheduler`` is all that changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.optim.lr_scheduler as _torch_lr_scheduler
+from torch.optim.lr_scheduler import *  # noqa: F403
+from torch.optim.lr_scheduler import __all__ as _torch_names
+
+from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR
+
+__all__ = [*_torch_names, "ScheduleLR"]
+
+
+def __getattr__(name: str) -> Any:
+    """What torch's module has besides its public names, as EPOCH_DEPRECATION_WARNING."""
+    return getattr(_torch_lr_scheduler, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *dir(_torch_lr_scheduler)})
