@@ -88,9 +88,9 @@ def range_test(
             no such form. Everything has been restored.
         ImportError: torch is missing, or tqdm for ``progress=True``.
     """
-    require("torch", "range_test()")
+    require("torch", "range_test()", extra="torch")
     if progress is True:
-        require("tqdm", "progress=True")
+        require("tqdm", "progress=True", extra="demo")
     elif progress is not False and not callable(progress):
         raise TypeError(f"progress must be True, False or a function, got {progress!r}")
     first = _check.real("start_lr", start_lr, above=0.0)
