@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex, Union
 from clrfast import _check
 from clrfast._require import require
 
-require("torch", "clrfast.lr_scheduler")
+require("torch", "clrfast.lr_scheduler", "torch")
 
 from torch import Tensor  # noqa: E402 - after the check that says how to install it
 from torch.optim import Optimizer  # noqa: E402
