@@ -33,4 +33,16 @@ constexpr bool endless(Shape shape) {
 // both ends, and within 4 ulp between ends of one sign. Does not throw.
 double curve_value(const Curve& curve, double k, double r, double n);
 
+// The same for the shapes that are not lines.
+double bent_value(const Curve& curve, double k, double r, double n);
+
+// Inline for the lines that most calls evaluate: a call would cost as much as their division.
+inline double curve_value(const Curve& curve, double k, double r, double n) {
+  if (curve.shape != Shape::linear) return bent_value(curve, k, r, n);
+  // Taken from the nearer end, so that nothing cancels and both ends are met exactly.
+  const bool from_start = curve.end >= curve.start ? k <= r : k < r;
+  return from_start ? curve.start + (curve.end - curve.start) * (k / n)
+                    : curve.end - (curve.end - curve.start) * (r / n);
+}
+
 }  // namespace clrfast

@@ -39,6 +39,12 @@ struct Map {
   double high = std::numeric_limits<double>::infinity();
 };
 
+// Where a step falls in a cycle of a whole number of steps, exactly. No step is negative, and an
+// unsigned division is the cheaper one.
+inline double position_in(double period, std::int64_t step) {
+  return static_cast<double>(static_cast<std::uint64_t>(step) % static_cast<std::uint64_t>(period));
+}
+
 // The evaluator: it owns nothing, so that a table on the stack costs no allocation.
 struct View {
   const Piece* pieces;
@@ -63,9 +69,7 @@ struct View {
   // same.
   double at(std::int64_t step) const {
     if (!plain_cycle) return at(step, false);
-    using U = std::uint64_t;  // an unsigned division is the cheaper one, and no step is negative
-    const U period = static_cast<U>(length);
-    const auto position = static_cast<double>(static_cast<U>(step) % period);
+    const double position = position_in(length, step);
     const Piece& piece = pieces[count == 2 && position >= pieces[1].first];
     return curve_value(piece.curve, position - piece.first, piece.until - position,
                        piece.until - piece.first);
@@ -146,6 +150,16 @@ auto with_cyclic(const Cyclic& c, Use use) {
 }
 
 inline double cyclic_at(const Cyclic& c, std::int64_t step) {
+  const double up = c.step_size_up;
+  const double period = up + c.step_size_down;
+  const bool whole = up == std::floor(up) && period == std::floor(period);
+  if (whole &&
+      c.per == Scaling::Per::none) {  // View::at for a plain cycle, without making the view
+    const double position = position_in(period, step);
+    return position < up ? curve_value({c.shape, c.base_lr, c.max_lr}, position, up - position, up)
+                         : curve_value({c.shape, c.max_lr, c.base_lr}, position - up,
+                                       period - position, period - up);
+  }
   return with_cyclic(c, [step](const View& view) { return view.at(step); });
 }
 
