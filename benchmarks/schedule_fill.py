@@ -6,6 +6,8 @@ The yardstick is ``ndarray.fill``; the peers are NumPy's and torch's expressions
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
