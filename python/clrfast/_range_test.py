@@ -50,7 +50,7 @@ def range_test(
     optimizer's state once more. Other attributes of modules, and what the loader's data set does, are not.
 
     A device is not asked for the loss at each step: the losses stay there, and so does the decision to stop,
-    which is read back every 10 steps (2 % of them if that is more); what was recorded after the decisive
+    which is read back every 10 steps (5 % of them if that is more); what was recorded after the decisive
     loss is cut off.
 
     Args:

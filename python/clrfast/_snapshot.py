@@ -37,7 +37,7 @@ class Snapshot:
         self._loader = loader
         for holder in holders:
             if isinstance(holder, nn.Module):
-                self._save([holder, *holder.parameters(), *holder.buffers()])
+                self._save([*holder.modules(), *holder.parameters(), *holder.buffers()])
             else:  # a wrapper around an optimizer gives the optimizer's own two as properties
                 own = [getattr(holder, name, None) for name in ("state", "param_groups")]
                 self._save([vars(holder), *own])
