@@ -12,19 +12,6 @@
 namespace clrfast::analysis {
 namespace {
 
-void require_cells(const State& state) {
-  std::size_t cells = 0;
-  for (const Cell& cell : state.cells()) {
-    if (cell.count > 0) ++cells;
-  }
-  if (cells >= kFewestCells) return;
-  std::ostringstream message;
-  message << "lrs must hold at least " << kFewestCells
-          << " rates, 4 % or more apart, with a finite loss, not " << cells;
-  if (!state.empty()) message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
-  throw std::invalid_argument(message.str());
-}
-
 // The first cell from which on at least half of all rows are non-finite, or the last cell if any of
 // its rows is; the number of cells if there is none. Fewer are glitches, which do not count.
 std::size_t first_diverged(const std::vector<Cell>& cells) {
@@ -40,8 +27,22 @@ std::size_t first_diverged(const std::vector<Cell>& cells) {
 
 }  // namespace
 
+std::size_t cells_with_loss(const State& state) noexcept {
+  const auto holds_loss = [](const Cell& cell) { return cell.count > 0; };
+  return static_cast<std::size_t>(
+      std::count_if(state.cells().begin(), state.cells().end(), holds_loss));
+}
+
 Analysis analyze(const State& state) {
-  require_cells(state);
+  const std::size_t found = cells_with_loss(state);
+  if (found < kFewestCells) {
+    std::ostringstream message;
+    message << "lrs must hold at least " << kFewestCells
+            << " rates, 4 % or more apart, with a finite loss, not " << found;
+    if (!state.empty())
+      message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
+    throw std::invalid_argument(message.str());
+  }
   const std::vector<Cell>& cells = state.cells();
   Analysis analysis;
   Circumstances circumstances;

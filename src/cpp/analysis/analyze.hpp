@@ -18,6 +18,8 @@ struct Analysis {
 // A curve cannot be laid through fewer cells with a usable loss.
 inline constexpr std::size_t kFewestCells = 3;
 
+std::size_t cells_with_loss(const State& state) noexcept;
+
 // Throws std::invalid_argument if there are fewer than kFewestCells.
 Analysis analyze(const State& state);
 

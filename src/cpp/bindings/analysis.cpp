@@ -1,10 +1,12 @@
 #include "bindings/common.hpp"
 // common.hpp stays first: it must precede every other include.
+#include <algorithm>
 #include <mutex>
 
 #include "analysis/analyze.hpp"
 #include "analysis/column.hpp"
 #include "analysis/ema.hpp"
+#include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
@@ -152,6 +154,54 @@ py::array_t<double> ema(const py::array& loss, double beta) {
   return smoothed;
 }
 
+// A line of the table as NumPy sees it; NaN where there is no such rate.
+struct RunRecord {
+  std::int64_t n, n_nonfinite;
+  double base_lr, base_lr_low, base_lr_high, max_lr, max_lr_low, max_lr_high;
+  double plateau_end_lr, steepest_lr, min_lr, turn_lr, divergence_lr;
+  std::int8_t confidence;  // 0 low, 1 medium, 2 high
+  bool lower_bound;
+};
+
+RunRecord record_of(const analysis::RunLine& line) {
+  const analysis::Suggestion& s = line.suggestion;
+  const analysis::Phases& p = line.phases;
+  return {line.rows,
+          line.nonfinite,
+          s.base_lr,
+          s.base_lr_interval.low,
+          s.base_lr_interval.high,
+          s.max_lr,
+          s.max_lr_interval.low,
+          s.max_lr_interval.high,
+          p.plateau_end_lr,
+          p.steepest_lr,
+          p.min_lr,
+          p.turn_lr,
+          p.divergence_lr,
+          static_cast<std::int8_t>(s.confidence),
+          s.lower_bound};
+}
+
+// One record a run, or the index of the first row with a bad rate.
+py::object analyze_runs(const py::array& lr, const py::array& loss,
+                        const std::vector<std::size_t>& offsets, unsigned threads) {
+  const Column rates = column_of(lr);
+  const Column losses = column_of(loss);
+  if (offsets.empty() || offsets.back() > rows_of(lr, loss) ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw py::value_error("offsets must ascend from 0 to the number of rows");
+  analysis::RunTable table;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    table = analysis::analyze_runs(rates, losses, offsets, threads);
+  }
+  if (table.bad_row != analysis::kNoRow) return py::int_(table.bad_row);
+  py::array_t<RunRecord> records(static_cast<py::ssize_t>(table.lines.size()));
+  std::transform(table.lines.begin(), table.lines.end(), records.mutable_data(), record_of);
+  return records;
+}
+
 // (length, end)
 py::tuple longest_descent(const py::array& loss) {
   const Column losses = column_of(loss);
@@ -167,6 +217,9 @@ py::tuple longest_descent(const py::array& loss) {
 }  // namespace
 
 void bind_analysis(py::module_& m) {
+  PYBIND11_NUMPY_DTYPE(RunRecord, n, n_nonfinite, base_lr, base_lr_low, base_lr_high, max_lr,
+                       max_lr_low, max_lr_high, plateau_end_lr, steepest_lr, min_lr, turn_lr,
+                       divergence_lr, confidence, lower_bound);
   py::class_<SharedState>(m, "State", "Statistics of a log on the absolute grid of ln(lr).")
       .def(py::init<>())
       .def("add", &add, py::arg("lr"), py::arg("loss"), py::arg("first_step"), py::arg("threads"))
@@ -176,6 +229,8 @@ void bind_analysis(py::module_& m) {
       .def("analyze", &analyze)
       .def("to_bytes", &to_bytes)
       .def_static("from_bytes", &from_bytes, py::arg("data"));
+  m.def("analyze_runs", &analyze_runs, py::arg("lr"), py::arg("loss"), py::arg("offsets"),
+        py::arg("threads"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
   m.def("longest_descent", &longest_descent, py::arg("loss"));
 }
