@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 
 from clrfast import _core
-from clrfast._columns import columns, cores
+from clrfast._columns import bad_rate, columns, thread_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -246,19 +246,9 @@ def _add(
     first_step: int,
     threads: int | None,
 ) -> None:
-    bad = state.add(lr, loss, first_step, _threads(threads))
+    bad = state.add(lr, loss, first_step, thread_count(threads))
     if bad is not None:
-        raise _bad_rate(float(lr[bad]), f" (row {bad})")
-
-
-def _threads(threads: int | None) -> int:
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads!r}")
-    return threads or cores()
-
-
-def _bad_rate(lr: float, where: str = "") -> ValueError:
-    return ValueError(f"lrs must be positive and finite (1e-300 to 1e300), not {lr!r}{where}")
+        raise bad_rate(float(lr[bad]), f" (row {bad})")
 
 
 def _analysis(
@@ -279,9 +269,9 @@ def _analysis(
         grid_loss_se=curve["loss_se"],
         grid_slope=curve["slope"],
         grid_slope_se=curve["slope_se"],
-        grid_lowest=curve["lowest"],
-        grid_highest=curve["highest"],
-        window=curve["window"],
+        grid_lowest=found["lowest"],
+        grid_highest=found["highest"],
+        window=found["window"],
         phases=Phases(**found["phases"]),
         suggestion=Suggestion(
             base_lr=suggestion["base_lr"],
@@ -333,10 +323,10 @@ def analyze_runs(
     names, starts, order = _runs(len(lr), run, offsets)
     if order is not None:
         lr, loss = lr[order], loss[order]
-    found = _core.analyze_runs(lr, loss, starts.tolist(), _threads(threads))
+    found = _core.analyze_runs(lr, loss, starts.tolist(), thread_count(threads))
     if isinstance(found, int):
         row = found if order is None else int(order[found])
-        raise _bad_rate(float(lr[found]), f" (row {row})")
+        raise bad_rate(float(lr[found]), f" (row {row})")
     fields = [("run", names.dtype)]
     for name in found.dtype.names or ():
         fields.append((name, np.dtype("U6") if name == "confidence" else found.dtype[name]))
@@ -469,7 +459,7 @@ class State:
         rate, value = cast("object", lr), cast("object", loss)
         if isinstance(rate, float) and isinstance(value, float):  # what a live loop gives
             if not self._core.add_row(rate, value, first):
-                raise _bad_rate(rate)
+                raise bad_rate(rate)
             self._next_step = first + 1
             return
         if np.ndim(lr) == 0 and np.ndim(loss) == 0:

@@ -9,8 +9,11 @@
 
 namespace clrfast::analysis {
 
+// All cells with a usable loss.
+Points points_of(const State& state);
+
 struct Analysis {
-  Points points;                        // the cells up to where the loss is finite no more
+  Points points;                        // those up to where the loss is finite no more
   std::vector<double> lowest, highest;  // of the losses in these cells
   Findings findings;
 };

@@ -8,6 +8,7 @@
 #include "analysis/ema.hpp"
 #include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
+#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
 #include "simd/cpu.hpp"
@@ -111,6 +112,24 @@ py::dict extent(const SharedState& shared) {
                   "lowest_lr"_a = state.lowest_lr(), "highest_lr"_a = state.highest_lr());
 }
 
+py::dict curve_dict(const analysis::Points& points, const analysis::Curve& curve) {
+  using namespace py::literals;
+  return py::dict("x"_a = to_array(points.x), "loss"_a = to_array(curve.loss),
+                  "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
+                  "slope_se"_a = to_array(curve.slope_se));
+}
+
+py::dict fit(const SharedState& state, double window) {
+  analysis::Points points;
+  analysis::Curve curve;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    points = analysis::points_of(state.copy());
+    curve = analysis::fit(points, window);
+  }
+  return curve_dict(points, curve);
+}
+
 py::dict analyze(const SharedState& state) {
   analysis::Analysis a;
   {
@@ -119,17 +138,14 @@ py::dict analyze(const SharedState& state) {
   }
   using namespace py::literals;
   const char* const names[] = {"low", "medium", "high"};
-  const analysis::Curve& curve = a.findings.curve;
   const analysis::Phases& phases = a.findings.phases;
   const analysis::Suggestion& s = a.findings.suggestion;
   const auto interval = [](const analysis::Interval& i) {
     return i.low == i.low ? py::object(py::make_tuple(i.low, i.high)) : py::object(py::none());
   };
   return py::dict(
-      "curve"_a = py::dict("x"_a = to_array(a.points.x), "loss"_a = to_array(curve.loss),
-                           "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
-                           "slope_se"_a = to_array(curve.slope_se), "lowest"_a = to_array(a.lowest),
-                           "highest"_a = to_array(a.highest), "window"_a = a.findings.window),
+      "curve"_a = curve_dict(a.points, a.findings.curve), "lowest"_a = to_array(a.lowest),
+      "highest"_a = to_array(a.highest), "window"_a = a.findings.window,
       "phases"_a = py::dict(
           "plateau_end_lr"_a = or_none(phases.plateau_end_lr),
           "steepest_lr"_a = or_none(phases.steepest_lr), "min_lr"_a = or_none(phases.min_lr),
@@ -150,6 +166,33 @@ py::array_t<double> ema(const py::array& loss, double beta) {
   {
     const py::gil_scoped_release unlocked;  // from here on no Python object is touched
     analysis::Ema(beta).run(losses, rows, out);
+  }
+  return smoothed;
+}
+
+// The smoothed column, or the index of the first row with a bad rate.
+py::object ema_by_half_life(const py::array& lr, const py::array& loss, double half_life) {
+  const Column rates = column_of(lr);
+  const Column losses = column_of(loss);
+  const std::size_t rows = rows_of(lr, loss);
+  py::array_t<double> smoothed(loss.size());
+  double* out = smoothed.mutable_data();
+  std::size_t bad;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    bad = analysis::ema_by_half_life(rates, losses, rows, half_life, out);
+  }
+  return bad == analysis::kNoRow ? py::object(std::move(smoothed)) : py::object(py::int_(bad));
+}
+
+py::array_t<double> running_median(const py::array& loss, std::size_t width) {
+  const Column losses = column_of(loss);
+  const auto rows = static_cast<std::size_t>(loss.size());
+  py::array_t<double> smoothed(loss.size());
+  double* out = smoothed.mutable_data();
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    analysis::running_median(losses, rows, width, out);
   }
   return smoothed;
 }
@@ -226,12 +269,16 @@ void bind_analysis(py::module_& m) {
       .def("add_row", &add_row, py::arg("lr"), py::arg("loss"), py::arg("step"))
       .def("merge", &merge, py::arg("other"))
       .def("extent", &extent)
+      .def("fit", &fit, py::arg("window"))
       .def("analyze", &analyze)
       .def("to_bytes", &to_bytes)
       .def_static("from_bytes", &from_bytes, py::arg("data"));
   m.def("analyze_runs", &analyze_runs, py::arg("lr"), py::arg("loss"), py::arg("offsets"),
         py::arg("threads"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
+  m.def("ema_by_half_life", &ema_by_half_life, py::arg("lr"), py::arg("loss"),
+        py::arg("half_life"));
+  m.def("running_median", &running_median, py::arg("loss"), py::arg("width"));
   m.def("longest_descent", &longest_descent, py::arg("loss"));
 }
 
