@@ -63,7 +63,7 @@ def cosine_left(x: mpf) -> mpf:
 
 
 def restarts(top: float, low: float, first: int, mult: float, gamma: float) -> Reference:
-    """SGDR with whole cycles of round(first * mult**c) steps."""
+    """SGDR with whole cycles: their lengths are computed in double, which is part of the definition."""
 
     def value(i: int) -> mpf:
         start, cycle, length = 0, 0, first
@@ -72,7 +72,7 @@ def restarts(top: float, low: float, first: int, mult: float, gamma: float) -> R
         else:
             while i >= start + length:
                 start, cycle = start + length, cycle + 1
-                length = int(floor(first * mpf(mult) ** cycle + mpf("0.5")))
+                length = first * int(mult) ** cycle if mult == int(mult) else int(first * mult**cycle + 0.5)
         left = cosine_left(mpf(i - start) / length)
         return mpf(low) + (mpf(top) - mpf(low)) * mpf(gamma) ** cycle * left
 
@@ -105,3 +105,16 @@ def one_cycle(
 
 def inverse_sqrt(base: float, timescale: float) -> Reference:
     return lambda i: mpf(base) * sqrt(mpf(timescale) / (mpf(timescale) + i))
+
+
+def rows(*parts: tuple[int, Reference]) -> Reference:
+    """References one after the other, each for its number of steps, the last one forever."""
+
+    def value(i: int) -> mpf:
+        for length, reference in parts[:-1]:
+            if i < length:
+                return reference(i)
+            i -= length
+        return parts[-1][1](i)
+
+    return value

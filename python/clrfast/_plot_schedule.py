@@ -34,7 +34,6 @@ def _natural_length(schedule: Schedule) -> int:
     """To the end where there is one, else four cycles, else as long as all finite pieces and half again."""
     if math.isfinite(schedule.total_steps):
         return max(math.ceil(schedule.total_steps), 1)
-    lengths = [piece[0] for piece in schedule._spec[0]]
-    finite = sum(length for length in lengths if math.isfinite(length))
+    finite = max((piece[0] for piece in schedule._spec[0] if math.isfinite(piece[0])), default=0.0)
     repeated = schedule._spec[1] != 1
     return max(math.ceil(finite * (4 if repeated else 1.5)), 1000)

@@ -243,6 +243,7 @@ def concatenate(schedules: Iterable[Schedule], *, at: Sequence[SupportsIndex] | 
     if at is not None and len(at) != len(parts) - 1:
         raise ValueError(f"at must have {len(parts) - 1} values, got {len(at)}")
     pieces: list[Any] = []
+    begin = 0.0
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
         if last:
@@ -252,9 +253,11 @@ def concatenate(schedules: Iterable[Schedule], *, at: Sequence[SupportsIndex] | 
         else:
             length = float(_check.whole(f"at[{index}]", at[index], least=1))
         if length == part.total_steps and part._spec[1:] == _ONCE and _integral(part):
-            pieces.extend(part._spec[0])  # no need to nest what is itself only a row of pieces
+            # No need to nest what is itself only a row of pieces.
+            pieces.extend((begin + piece[0], *piece[1:]) for piece in part._spec[0])
         else:
-            pieces.append((length, part))
+            pieces.append((begin + length, part))
+        begin += length
     return Schedule(tuple(pieces), *_ONCE)
 
 
@@ -295,12 +298,12 @@ def _to_plain(table: _core.Table) -> dict[str, Any]:
     plain: list[dict[str, Any]] = []
     for piece in pieces:
         if len(piece) == 2:
-            plain.append({"length": _number(piece[0]), "schedule": _to_plain(piece[1])})
+            plain.append({"until": _number(piece[0]), "schedule": _to_plain(piece[1])})
         else:
-            length, shape, start, end, param = piece
+            until, shape, start, end, param = piece
             plain.append(
                 {
-                    "length": _number(length),
+                    "until": _number(until),
                     "shape": shape,
                     "start": start,
                     "end": end,
@@ -319,11 +322,11 @@ def _to_plain(table: _core.Table) -> dict[str, Any]:
 def _from_plain(plain: dict[str, Any]) -> Schedule:
     pieces: list[Any] = []
     for piece in plain["pieces"]:
-        length = float(piece["length"])
+        until = float(piece["until"])
         if "schedule" in piece:
-            pieces.append((length, _from_plain(piece["schedule"])))
+            pieces.append((until, _from_plain(piece["schedule"])))
         else:
-            pieces.append((length, piece["shape"], piece["start"], piece["end"], piece["param"]))
+            pieces.append((until, piece["shape"], piece["start"], piece["end"], piece["param"]))
     scaling = plain["scaling"]
     return Schedule(
         tuple(pieces),
@@ -337,11 +340,11 @@ def _from_plain(plain: dict[str, Any]) -> Schedule:
 def _describe(table: _core.Table) -> str:
     pieces, cycles, mult, (per, gamma, _, factors), mapping = table._spec
     shown = [
-        f"({_describe(p[1])} for {p[0]:g})"
+        f"({_describe(p[1])}) until {p[0]:g}"
         if len(p) == 2
-        else f"{p[1]} {p[2]:g}"
+        else f"{p[1]} {p[2]:g} until {p[0]:g}"
         if p[1] == "constant"
-        else f"{p[1]} {p[2]:g}->{p[3]:g} in {p[0]:g}"
+        else f"{p[1]} {p[2]:g}->{p[3]:g} until {p[0]:g}"
         for p in pieces[:4]
     ]
     if len(pieces) > 4:

@@ -6,6 +6,7 @@ the value and what is allowed. Rates may be 0 but not negative; steps are counte
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import SupportsIndex
@@ -49,8 +50,8 @@ def _row(*curves: _Curve) -> Schedule:
     return Schedule(curves, *_ONCE)
 
 
-def _curve(length: float, shape: str, start: float, end: float, param: float = 0.0) -> _Curve:
-    return (float(length), shape, start, end, param)
+def _curve(until: float, shape: str, start: float, end: float, param: float = 0.0) -> _Curve:
+    return (float(until), shape, start, end, param)
 
 
 def _rate(name: str, value: float) -> float:
@@ -160,7 +161,7 @@ def multistep(base_lr: float, milestones: Sequence[SupportsIndex], gamma: float 
         here = _check.whole(f"milestones[{index}]", milestone, least=max(reached, 1))
         if here > reached:
             level = rate * factor**index
-            curves.append(_curve(here - reached, "constant", level, level))
+            curves.append(_curve(here, "constant", level, level))
         reached = here
     level = rate * factor ** len(milestones)
     return _row(*curves, _curve(math.inf, "constant", level, level))
@@ -193,7 +194,8 @@ def ramp(
         return _row(_curve(count - 1, shape, start, end))
     levels = -(-count // held)
     rise = _row(_curve(max(levels - 1, 1), shape, start, end)).values(0, levels)
-    return _row(*(_curve(held, "constant", float(v), float(v)) for v in rise))
+    stairs = (((i + 1) * held, "constant", float(v), float(v)) for i, v in enumerate(rise))
+    return _row(*(_curve(*stair) for stair in stairs))
 
 
 def cyclic(
@@ -253,7 +255,7 @@ def cyclic(
         scaling = (per, factor, low, ())
     curves = [_curve(up, form, low, high)]
     if down > 0:
-        curves.append(_curve(down, form, high, low))
+        curves.append(_curve(up + down, form, high, low))
     return Schedule(tuple(curves), 0, 1.0, scaling, _UNMAPPED)
 
 
@@ -344,7 +346,7 @@ def one_cycle(
         joins.append((min(max(2.0 * share * steps - 2.0, top), end), first))
     joins.append((end, last))
     curves = [
-        _curve(there - here, shape, start, stop)
+        _curve(there, shape, start, stop)
         for (here, start), (there, stop) in zip(joins, joins[1:])
         if there > here
     ]
@@ -445,10 +447,11 @@ def warmup_stable_decay(
         )
     ]
     start = peak * _check.real("start_factor", start_factor, least=0.0, most=1.0)
-    end = peak * _check.real("end_factor", end_factor, least=0.0, most=1.0)
+    last = peak * _check.real("end_factor", end_factor, least=0.0, most=1.0)
     fall = _DECAYS[_check.choice("decay", decay, _DECAYS)]
-    forms = [("linear", start, peak), ("constant", peak, peak), (fall, peak, end)]
-    curves = [_curve(length, *form) for length, form in zip(lengths, forms) if length > 0]
+    forms = [("linear", start, peak), ("constant", peak, peak), (fall, peak, last)]
+    ends = itertools.accumulate(lengths)
+    curves = [_curve(end, *form) for end, length, form in zip(ends, lengths, forms) if length > 0]
     if not curves:
         raise ValueError("one of warmup_steps, stable_steps and decay_steps must be > 0, got 0, 0 and 0")
     return _row(*curves)
@@ -469,8 +472,8 @@ def flat_cosine(
     end = _check.real("end_lr", end_lr, least=0.0, most=peak)
     steps = _steps("total_steps", total_steps)
     flat = round(steps * _check.real("pct_start", pct_start, least=0.0, most=1.0))
-    curves = [(flat, "constant", peak, peak), (steps - flat, "cosine", peak, end)]
-    return _row(*(_curve(*curve) for curve in curves if curve[0] > 0))
+    curves = [(flat, "constant", peak, peak), (steps, "cosine", peak, end)]
+    return _row(*(_curve(*curve) for curve in curves[flat == 0 : 1 + (flat < steps)]))
 
 
 def discriminative(

@@ -37,6 +37,7 @@ std::array<PyObject*, kModes.size()> mode_names;
 
 double number(Argument argument, PyObject* value) {
   if (PyFloat_CheckExact(value)) return PyFloat_AS_DOUBLE(value);
+  if (const std::int64_t whole = whole_step(value); whole >= 0) return static_cast<double>(whole);
   const double result = PyFloat_AsDouble(value);
   if (result == -1.0 && PyErr_Occurred()) {
     PyErr_Clear();
@@ -46,14 +47,14 @@ double number(Argument argument, PyObject* value) {
   return result;
 }
 
-Argument argument_named(PyObject* name) {
-  for (int i = 0; i < kArguments; ++i) {
-    if (name == names[static_cast<std::size_t>(i)]) return static_cast<Argument>(i);
+// `likely` is where the caller's order suggests to look first.
+std::size_t argument_named(PyObject* name, std::size_t likely) {
+  if (likely < names.size() && name == names[likely]) return likely;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (name == names[i]) return i;
   }
-  for (int i = 0; i < kArguments; ++i) {  // a name built at run time need not be interned
-    if (PyUnicode_Compare(name, names[static_cast<std::size_t>(i)]) == 0) {
-      return static_cast<Argument>(i);
-    }
+  for (std::size_t i = 0; i < names.size(); ++i) {  // a name built at run time need not be interned
+    if (PyUnicode_Compare(name, names[i]) == 0) return i;
   }
   throw py::type_error("schedule() got an unexpected keyword argument " +
                        py::repr(name).cast<std::string>());
@@ -123,7 +124,7 @@ PyObject* schedule(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject*
       if (step == nullptr && nargs == 0 && PyUnicode_CompareWithASCIIString(name, "step") == 0) {
         step = args[i];
       } else {
-        given[argument_named(name)] = args[nargs + i];
+        given[argument_named(name, static_cast<std::size_t>(i))] = args[nargs + i];
       }
     }
     if (step == nullptr) {

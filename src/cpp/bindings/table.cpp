@@ -53,8 +53,8 @@ const char* name_of(const Names& names, Value value) {
 }
 
 Piece piece_from(const py::tuple& t) {
-  Piece piece;
-  piece.curve.length = t[0].cast<double>();
+  Piece piece{};
+  piece.until = t[0].cast<double>();
   if (py::isinstance<py::str>(t[1])) {
     piece.curve.shape = named(kShapes, "shape", t[1].cast<std::string>());
     piece.curve.start = t[2].cast<double>();
@@ -137,10 +137,11 @@ PyObject* spec(PyObject* self, void*) {
     py::list pieces;
     for (const Piece& piece : table.pieces()) {
       if (piece.nested) {
-        pieces.append(py::make_tuple(piece.curve.length, wrap(table_type, piece.nested)));
+        pieces.append(py::make_tuple(piece.until, wrap(table_type, piece.nested)));
       } else {
         const Curve& c = piece.curve;
-        pieces.append(py::make_tuple(c.length, name_of(kShapes, c.shape), c.start, c.end, c.param));
+        pieces.append(
+            py::make_tuple(piece.until, name_of(kShapes, c.shape), c.start, c.end, c.param));
       }
     }
     const Scaling& s = table.scaling();

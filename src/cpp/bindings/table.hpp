@@ -20,6 +20,9 @@ inline std::int64_t whole_step(PyObject* object) {
 #if PY_VERSION_HEX >= 0x030C0000 && !defined(PYPY_VERSION)
   const auto* number = reinterpret_cast<PyLongObject*>(object);
   if (PyUnstable_Long_IsCompact(number)) return PyUnstable_Long_CompactValue(number);
+#elif PY_VERSION_HEX >= 0x030B0000 && !defined(PYPY_VERSION)
+  const auto* number = reinterpret_cast<PyLongObject*>(object);
+  if (Py_SIZE(number) == 1) return number->ob_digit[0];
 #endif
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);

@@ -29,7 +29,7 @@ double geometric(double from, double to, double k, double n) {
 
 }  // namespace
 
-double curve_value(const Curve& curve, double k, double r, double n) {
+double bent_value(const Curve& curve, double k, double r, double n) {
   const bool rising = curve.end >= curve.start;
   const double low = rising ? curve.start : curve.end;
   const double high = rising ? curve.end : curve.start;
@@ -40,10 +40,8 @@ double curve_value(const Curve& curve, double k, double r, double n) {
   const bool lower_half = below <= above;
   switch (curve.shape) {
     case Shape::constant:
+    case Shape::linear:  // not called for lines
       return curve.start;
-    case Shape::linear:
-      return lower_half ? low + span * linear_weight(below, n)
-                        : high - span * linear_weight(above, n);
     case Shape::cosine:
       return lower_half ? low + span * cosine_weight(below, n)
                         : high - span * cosine_weight(above, n);

@@ -1,4 +1,4 @@
-// One curve: how a value goes from `start` to `end` within `length` steps.
+// One curve: how a value goes from `start` to `end`.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,6 @@ enum class Shape : std::uint8_t {
 };
 
 struct Curve {
-  double length;  // in steps, > 0; infinite only for constant and inverse_root
   Shape shape;
   double start;
   double end;
@@ -33,5 +32,17 @@ constexpr bool endless(Shape shape) {
 // steps. Both distances are given since each is exact where it is computed in integers. Exact at
 // both ends, and within 4 ulp between ends of one sign. Does not throw.
 double curve_value(const Curve& curve, double k, double r, double n);
+
+// The same for the shapes that are not lines.
+double bent_value(const Curve& curve, double k, double r, double n);
+
+// Inline for the lines that most calls evaluate: a call would cost as much as their division.
+inline double curve_value(const Curve& curve, double k, double r, double n) {
+  if (curve.shape != Shape::linear) return bent_value(curve, k, r, n);
+  // Taken from the nearer end, so that nothing cancels and both ends are met exactly.
+  const bool from_start = curve.end >= curve.start ? k <= r : k < r;
+  return from_start ? curve.start + (curve.end - curve.start) * (k / n)
+                    : curve.end - (curve.end - curve.start) * (r / n);
+}
 
 }  // namespace clrfast

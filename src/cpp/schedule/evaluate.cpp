@@ -13,24 +13,30 @@ namespace clrfast {
 template <class T>
 struct View::Spot {
   const Piece* piece;
-  T position;  // in its cycle, where the piece begins at
-  T first;
-  T k;  // steps since the piece's start
-  T r;  // steps until its end
-  double n;
+  T position;    // within the cycle
+  T k;           // steps since the piece's start
+  double r;      // steps until its end
+  double n;      // both together
+  double first;  // where the piece begins within the cycle
+  double until;  // and where it ends
   double factor;
   bool left;
 };
 
 namespace {
 
+constexpr double kLastWhole = 9.2e18;  // below 2^63, so that a whole step fits
+
 template <class T>
 T whole(double steps) {
-  if constexpr (std::is_integral_v<T>) {
-    return std::isinf(steps) ? std::numeric_limits<T>::max() : static_cast<T>(steps);
-  } else {
-    return steps;
-  }
+  return static_cast<T>(steps);
+}
+
+// What a - b lost to rounding, given the rounded difference (Knuth).
+double lost(double a, double b, double difference) {
+  const double b_seen = a - difference;
+  const double a_seen = difference + b_seen;
+  return (a - a_seen) + (b_seen - b);
 }
 
 // The curve with the distance of its ends from `floor` multiplied. A factor of 1 changes no bit.
@@ -70,11 +76,11 @@ View::Spot<T> View::locate(T step, bool left) const {
       return left ? s <= static_cast<T>(start) : s < static_cast<T>(start);
     };
     const std::int64_t* next = std::upper_bound(starts, starts + start_count, step, reached);
-    if (next == starts) ++next;                // the left limit at 0 is the value
-    if (next == starts + start_count) --next;  // past the last cycle that fits
+    if (next == starts) ++next;  // the left limit at 0 is the value there
     cycle = next - starts - 1;
     position = step - static_cast<T>(starts[cycle]);
-    cycle_length = static_cast<double>(starts[cycle + 1] - starts[cycle]);
+    cycle_length =
+        next == starts + start_count ? last_length : static_cast<double>(*next - starts[cycle]);
   } else if (cycles != 1) {
     const T period = whole<T>(length);
     if constexpr (std::is_integral_v<T>) {
@@ -108,10 +114,12 @@ View::Spot<T> View::locate(T step, bool left) const {
               1;
     }
   }
-  const double n = count == 1 ? cycle_length : piece->curve.length * stretch;
-  const T first = whole<T>(piece->first * stretch);
-  const T k = position - first;
-  return {piece, position, first, k, whole<T>(n) - k, n, factor(step, cycle), left};
+  const double first = piece->first * stretch;
+  const double until = count == 1 ? cycle_length : piece->until * stretch;
+  const T k = position - whole<T>(first);
+  const double r = until < kLastWhole ? static_cast<double>(whole<T>(until) - position)
+                                      : until - static_cast<double>(position);
+  return {piece, position, k, r, until - first, first, until, factor(step, cycle), left};
 }
 
 template <class T>
@@ -122,18 +130,40 @@ double View::value(const Spot<T>& spot) const {
     return spot.factor == 1.0 ? inner : floor + spot.factor * (inner - floor);
   }
   const Curve curve = scaled(spot.piece->curve, spot.factor, floor);
-  return curve_value(curve, static_cast<double>(spot.k), static_cast<double>(spot.r), spot.n);
+  const auto k = static_cast<double>(spot.k);
+  const double plain = curve_value(curve, k, spot.r, spot.n);
+  if constexpr (!std::is_integral_v<T>) {
+    // Joins and steps that are not whole leave distances that are rounded. What was lost, as a
+    // share of the distance, times the slope puts it back.
+    const bool from_start = k <= spot.r;
+    const double distance = from_start ? k : spot.r;
+    const double rest =
+        from_start ? lost(spot.position, spot.first, k) : lost(spot.until, spot.position, spot.r);
+    const double share = rest / distance - lost(spot.until, spot.first, spot.n) / spot.n;
+    if (distance > 0.0 && share != 0.0 && std::isfinite(share)) {
+      constexpr double kTiny = 0x1p-20;
+      const double moved = from_start ? curve_value(curve, k + k * kTiny, spot.r, spot.n)
+                                      : curve_value(curve, k, spot.r + spot.r * kTiny, spot.n);
+      return plain + (moved - plain) * (share / kTiny);
+    }
+  }
+  return plain;
 }
 
 double View::mapped(double v) const {
   return std::min(std::max(v * map.scale + map.offset, map.low), map.high);
 }
 
+// Whether a whole step is evaluated in integers: not where pieces join between steps, as stretched
+// cycles of several pieces do.
+bool View::by_whole_steps(std::int64_t step) const {
+  return integral && (starts == nullptr || count == 1) && step >= 0;
+}
+
 template <class T>
 double View::at(T step, bool left) const {
   if constexpr (std::is_integral_v<T>) {
-    // Stretched cycles of several pieces, and pieces of fractional length, have no whole joins.
-    if (!integral || (starts != nullptr && count > 1)) return at(static_cast<double>(step), left);
+    if (!by_whole_steps(step)) return at(static_cast<double>(step), left);
   }
   return mapped(value(locate(step, left)));
 }
@@ -155,81 +185,71 @@ simd::Fill<Out> kernel(Shape shape, bool lower_half) {
   }
 }
 
-// The values of `n` whole steps within one curve, from `position` on: the arithmetic of
-// curve_value.
+// The values of `n` whole steps within one curve, the first of them k after its start and r before
+// its end: the same arithmetic as curve_value.
 template <class Out>
-void fill_curve(const Curve& curve, double position, double first, double length, int n, Out* out) {
-  const bool rising = curve.end >= curve.start;
-  const double low = rising ? curve.start : curve.end;
-  const double high = rising ? curve.end : curve.start;
-  const double span = high - low;
+void fill_curve(const Curve& curve, double k, double r, double length, int n, Out* out) {
   if (curve.shape == Shape::constant) {
     std::fill(out, out + n, static_cast<Out>(curve.start));
     return;
   }
   if (kernel<Out>(curve.shape, true) == nullptr) {
     for (int i = 0; i < n; ++i) {
-      const double k = (position + i) - first;
-      out[i] = static_cast<Out>(curve_value(curve, k, length - k, length));
+      out[i] = static_cast<Out>(curve_value(curve, k + i, r - i, length));
     }
     return;
   }
-  // The first half of a rising curve is its lower one, as the second half of a falling curve is.
-  const auto in_first_half = [=](double i) {
-    const double k = (position + i) - first;
-    const double r = length - k;
-    return rising ? k <= r : !(r <= k);
+  const bool rising = curve.end >= curve.start;
+  const double low = rising ? curve.start : curve.end;
+  const double high = rising ? curve.end : curve.start;
+  const double span = high - low;
+  const auto fill_half = [&](int begin, int end, bool first_half) {
+    if (begin == end) return;
+    const bool lower = first_half == rising;
+    const double distance = first_half ? k + begin : r - begin;
+    kernel<Out>(curve.shape, lower)(out + begin, end - begin, distance, first_half ? 1.0 : -1.0,
+                                    length, lower ? low : high, lower ? span : -span);
   };
-  double middle = std::min(std::max(std::floor(length * 0.5 + first - position), 0.0), 1.0 * n);
-  while (middle < n && in_first_half(middle)) ++middle;
-  while (middle > 0 && !in_first_half(middle - 1)) --middle;
-  const auto fill_half = [&](int begin, int end, bool lower) {
-    const bool from_start = lower == rising;
-    const simd::Stretch stretch{position + begin,        first,  from_start ? 0.0 : length,
-                                from_start ? 1.0 : -1.0, length, lower ? low : high,
-                                lower ? span : -span};
-    kernel<Out>(curve.shape, lower)(out + begin, end - begin, stretch);
-  };
-  const int half = static_cast<int>(middle);
-  if (half > 0) fill_half(0, half, rising);
-  if (half < n) fill_half(half, n, !rising);
+  // A value right in the middle is taken from the lower end.
+  const double gap = (r - k) * 0.5;
+  const double middle = rising ? std::floor(gap) + 1.0 : std::ceil(gap);
+  const int half = static_cast<int>(std::min(std::max(middle, 0.0), static_cast<double>(n)));
+  fill_half(0, half, true);
+  fill_half(half, n, false);
 }
 
 }  // namespace
 
+// Fills the steps that follow each other within one piece, and says how many those were.
 template <class Out>
 std::size_t View::fill_run(std::int64_t step, std::size_t n, Out* out) const {
-  constexpr std::size_t kBlock = std::size_t{1} << 30;  // the kernels count in 32 bits
-  const auto run = [&](auto spot) -> std::size_t {
-    using T = decltype(spot.k);
-    const bool held = static_cast<double>(step) >= total;
-    std::size_t m = std::min(n, kBlock);
-    if (held) {
-      std::fill(out, out + m, static_cast<Out>(value(spot)));
-      return m;
+  if (static_cast<double>(step) >= total) {
+    std::fill(out, out + n, static_cast<Out>(value(locate(static_cast<double>(step), false))));
+    return n;
+  }
+  const auto one_by_one = [&] {
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::int64_t here = step + static_cast<std::int64_t>(i);
+      out[i] =
+          static_cast<Out>(by_whole_steps(here) ? value(locate(here, false))
+                                                : value(locate(static_cast<double>(here), false)));
     }
-    const double left = std::ceil(static_cast<double>(spot.r));
-    if (left < static_cast<double>(m)) m = std::max<std::size_t>(static_cast<std::size_t>(left), 1);
-    // Nothing to share between steps: a factor for each, joins that are rounded anew for each, or
-    // positions too far to be counted up in double.
-    const bool single = per == Scaling::Per::step || (starts != nullptr && count > 1) ||
-                        (spot.piece->nested && spot.factor != 1.0) ||
-                        static_cast<double>(spot.position) > 9e15;
-    if (single) {
-      for (std::size_t i = 0; i < m; ++i) {
-        out[i] = static_cast<Out>(
-            value(locate(static_cast<T>(step + static_cast<std::int64_t>(i)), false)));
-      }
-    } else if (spot.piece->nested) {
-      spot.piece->nested->view().fill(static_cast<std::int64_t>(spot.k), m, out);
-    } else {
-      fill_curve(scaled(spot.piece->curve, spot.factor, floor), static_cast<double>(spot.position),
-                 static_cast<double>(spot.first), spot.n, static_cast<int>(m), out);
-    }
-    return m;
+    return n;
   };
-  if (integral && (starts == nullptr || count == 1)) return run(locate(step, false));
-  return run(locate(static_cast<double>(step), false));
+  if (!by_whole_steps(step) || per == Scaling::Per::step) return one_by_one();
+  const Spot<std::int64_t> spot = locate(step, false);
+  // The kernels count in 32 bits, and positions beyond 2^53 cannot be counted up in double.
+  constexpr std::size_t kMost = std::size_t{1} << 30;
+  n = std::min({n, kMost, spot.r < 1e9 ? static_cast<std::size_t>(spot.r) : kMost});
+  if (spot.piece->nested) {
+    if (spot.factor != 1.0) return one_by_one();
+    spot.piece->nested->view().fill(spot.k, n, out);
+  } else {
+    if (static_cast<double>(spot.position) > 9e15) return one_by_one();
+    fill_curve(scaled(spot.piece->curve, spot.factor, floor), static_cast<double>(spot.k), spot.r,
+               spot.n, static_cast<int>(n), out);
+  }
+  return n;
 }
 
 template <class Out>

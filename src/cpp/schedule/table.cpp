@@ -22,10 +22,10 @@ std::string text(double value) {
   return buffer;
 }
 
-void check(const Curve& curve) {
-  if (!(curve.length > 0.0)) fail("length must be > 0, got " + text(curve.length));
-  if (std::isinf(curve.length) ? !endless(curve.shape) : curve.length > kExact) {
-    fail("length must be at most 2**53, got " + text(curve.length));
+void check(const Curve& curve, double length) {
+  if (!(length > 0.0)) fail("pieces must each last longer than 0 steps, got " + text(length));
+  if (std::isinf(length) ? !endless(curve.shape) : length > kExact) {
+    fail("pieces must each last at most 2**53 steps, got " + text(length));
   }
   if (!std::isfinite(curve.start)) fail("start must be finite, got " + text(curve.start));
   if (!std::isfinite(curve.end)) fail("end must be finite, got " + text(curve.end));
@@ -42,20 +42,28 @@ void check(const Curve& curve) {
   }
 }
 
-// Where the stretched cycles begin, up to the last that a 64-bit step can reach.
-std::vector<std::int64_t> cycle_starts(double length, double mult, std::int64_t cycles) {
+struct Starts {
+  std::vector<std::int64_t>
+      steps;                 // where the cycles begin, and where the last one ends if all fit
+  double last_length = 0.0;  // otherwise how long the last one is, which no 64-bit step outlasts
+};
+
+Starts cycle_starts(double length, double mult, std::int64_t cycles) {
   constexpr double kLast = 9.2e18;
-  std::vector<std::int64_t> starts{0};
+  Starts starts{{0}};
   const bool whole = mult == std::floor(mult);
-  std::int64_t exact = static_cast<std::int64_t>(length);
+  auto exact = static_cast<std::int64_t>(length);
   for (std::int64_t c = 0; cycles == 0 || c < cycles; ++c) {
-    const double rounded = whole
-                               ? static_cast<double>(exact)
-                               : std::floor(length * std::pow(mult, static_cast<double>(c)) + 0.5);
-    if (static_cast<double>(starts.back()) + rounded > kLast) break;
-    starts.push_back(starts.back() + (whole ? exact : static_cast<std::int64_t>(rounded)));
+    // A whole number of steps is multiplied in integers as long as it fits.
+    const double rounded = std::floor(length * std::pow(mult, static_cast<double>(c)) + 0.5);
+    if (static_cast<double>(starts.steps.back()) + rounded > kLast) {
+      starts.last_length = rounded;
+      break;
+    }
+    const std::int64_t now = whole ? exact : static_cast<std::int64_t>(rounded);
+    starts.steps.push_back(starts.steps.back() + now);
     if (whole && rounded * mult < kLast) exact *= static_cast<std::int64_t>(mult);
-    if (starts.size() > kMostStarts) {
+    if (starts.steps.size() > kMostStarts) {
       fail("cycle_mult must be 1 or so large that a million cycles outlast every step, got " +
            text(mult));
     }
@@ -88,14 +96,13 @@ Table::Table(std::vector<Piece> pieces, std::int64_t cycles, double cycle_mult, 
   double length = 0.0;
   bool integral = true;
   bool nested = false;
-  for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    Piece& piece = pieces_[i];
-    if (piece.nested) piece.curve.shape = Shape::constant;
-    check(piece.curve);
+  for (Piece& piece : pieces_) {
+    if (piece.nested) piece.curve = {Shape::constant, 0.0, 0.0};
     if (std::isinf(length)) fail("only the last piece can last forever");
+    check(piece.curve, piece.until - length);
     piece.first = length;
+    length = piece.until;
     nested = nested || piece.nested != nullptr;
-    length += piece.curve.length;
     integral = integral && (length == std::floor(length));
   }
   if (nested && !integral) fail("pieces beside a nested table must last a whole number of steps");
@@ -108,9 +115,10 @@ Table::Table(std::vector<Piece> pieces, std::int64_t cycles, double cycle_mult, 
       fail("the pieces must last a whole number of steps where cycle_mult is not 1, got " +
            text(length));
     }
-    starts_ = cycle_starts(length, cycle_mult, cycles);
-    const bool complete = cycles != 0 && starts_.size() == static_cast<std::size_t>(cycles) + 1;
-    if (complete) total = static_cast<double>(starts_.back());
+    Starts starts = cycle_starts(length, cycle_mult, cycles);
+    starts_ = std::move(starts.steps);
+    view_.last_length = starts.last_length;
+    if (cycles != 0 && starts.last_length == 0.0) total = static_cast<double>(starts_.back());
   } else if (cycles != 0) {
     total = length * static_cast<double>(cycles);
     if (total > kExact) total = kInfinity;  // further than a step can be told from the next

@@ -14,11 +14,12 @@ namespace clrfast {
 
 class Table;
 
-// A stretch of a table: one curve, or `length` steps of another table.
+// A stretch of a table: one curve, or the first steps of another table.
 struct Piece {
-  Curve curve{};
-  std::shared_ptr<const Table> nested;  // where set, only the curve's length counts
-  double first = 0.0;                   // where it begins; filled in by the table
+  double until;                         // the step at which it ends; infinity where it never does
+  Curve curve;                          // not used where there is
+  std::shared_ptr<const Table> nested;  // another table
+  double first = 0.0;                   // the step at which it begins; filled in by the table
 };
 
 // By how much the distance of a value from `floor` is multiplied.
@@ -38,6 +39,12 @@ struct Map {
   double high = std::numeric_limits<double>::infinity();
 };
 
+// Where a step falls in a cycle of a whole number of steps, exactly. No step is negative, and an
+// unsigned division is the cheaper one.
+inline double position_in(double period, std::int64_t step) {
+  return static_cast<double>(static_cast<std::uint64_t>(step) % static_cast<std::uint64_t>(period));
+}
+
 // The evaluator: it owns nothing, so that a table on the stack costs no allocation.
 struct View {
   const Piece* pieces;
@@ -48,6 +55,7 @@ struct View {
   double total;                // steps until the value is held; infinity: never
   const std::int64_t* starts;  // where each stretched cycle begins, or null for equal cycles
   std::size_t start_count;
+  double last_length;  // of the stretched cycle that no 64-bit step outlasts, or 0
   Scaling::Per per;
   double gamma;
   const double* factors;
@@ -61,12 +69,10 @@ struct View {
   // same.
   double at(std::int64_t step) const {
     if (!plain_cycle) return at(step, false);
-    using U = std::uint64_t;  // an unsigned division is the cheaper one, and no step is negative
-    const U period = static_cast<U>(length);
-    const auto position = static_cast<double>(static_cast<U>(step) % period);
+    const double position = position_in(length, step);
     const Piece& piece = pieces[count == 2 && position >= pieces[1].first];
-    const double k = position - piece.first;
-    return curve_value(piece.curve, k, piece.curve.length - k, piece.curve.length);
+    return curve_value(piece.curve, position - piece.first, piece.until - position,
+                       piece.until - piece.first);
   }
   double at(double step) const { return at(step, false); }
 
@@ -88,6 +94,7 @@ struct View {
   template <class T>
   double factor(T step, std::int64_t cycle) const;
   double mapped(double value) const;
+  bool by_whole_steps(std::int64_t step) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;
 };
@@ -127,9 +134,8 @@ struct Cyclic {
 template <class Use>
 auto with_cyclic(const Cyclic& c, Use use) {
   const double period = c.step_size_up + c.step_size_down;
-  const Piece pieces[2] = {
-      {{c.step_size_up, c.shape, c.base_lr, c.max_lr}, nullptr, 0.0},
-      {{c.step_size_down, c.shape, c.max_lr, c.base_lr}, nullptr, c.step_size_up}};
+  const Piece pieces[2] = {{c.step_size_up, {c.shape, c.base_lr, c.max_lr}, nullptr, 0.0},
+                           {period, {c.shape, c.max_lr, c.base_lr}, nullptr, c.step_size_up}};
   View view{};
   view.pieces = pieces;
   view.count = c.step_size_down > 0.0 ? 2 : 1;
@@ -144,6 +150,16 @@ auto with_cyclic(const Cyclic& c, Use use) {
 }
 
 inline double cyclic_at(const Cyclic& c, std::int64_t step) {
+  const double up = c.step_size_up;
+  const double period = up + c.step_size_down;
+  const bool whole = up == std::floor(up) && period == std::floor(period);
+  if (whole &&
+      c.per == Scaling::Per::none) {  // View::at for a plain cycle, without making the view
+    const double position = position_in(period, step);
+    return position < up ? curve_value({c.shape, c.base_lr, c.max_lr}, position, up - position, up)
+                         : curve_value({c.shape, c.max_lr, c.base_lr}, position - up,
+                                       period - position, period - up);
+  }
   return with_cyclic(c, [step](const View& view) { return view.at(step); });
 }
 

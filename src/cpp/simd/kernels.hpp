@@ -3,20 +3,11 @@
 
 namespace clrfast::simd {
 
-// Some steps of one half of a curve, seen from the end that this half is nearer to.
-struct Stretch {
-  double position;  // of the first step, on the axis on which
-  double first;     // the curve begins here
-  double origin;    // the distance from that end is origin + sign * (position - first):
-  double sign;      // 0 and 1 from the curve's start, length and -1 from its end
-  double length;
-  double anchor;  // the value is anchor + span * weight(distance, length)
-  double span;
-};
-
-// Writes the values of `count` consecutive steps. Does not throw or allocate.
+// Writes out[i] = anchor + span * weight(k + i * dk, n) for 0 <= i < count, where k is a whole
+// number of steps below 2^53 and dk is 1 or -1. Does not throw or allocate.
 template <class Out>
-using Fill = void (*)(Out* out, int count, const Stretch& stretch);
+using Fill = void (*)(Out* out, int count, double k, double dk, double n, double anchor,
+                      double span);
 
 template <class Out>
 struct FillKernels {

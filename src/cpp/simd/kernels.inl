@@ -4,17 +4,14 @@
 
 #include "simd/weights.inl"
 
-// The distance is taken anew for each step, just as one value alone takes it, so that both round alike.
 // The index is a 32-bit integer because every instruction set can turn that into a double.
-#define CLRFAST_FILL(name, weight)                                                     \
-  template <class Out>                                                                 \
-  static void name(Out* out, int count, const Stretch& s) {                            \
-    const double position = s.position, first = s.first, origin = s.origin;            \
-    const double sign = s.sign, length = s.length, anchor = s.anchor, span = s.span;   \
-    for (int i = 0; i < count; ++i) {                                                  \
-      const double k = (position + static_cast<double>(i)) - first;                    \
-      out[i] = static_cast<Out>(anchor + span * weight(origin + sign * k, length));    \
-    }                                                                                  \
+#define CLRFAST_FILL(name, weight)                                                         \
+  template <class Out>                                                                     \
+  static void name(Out* out, int count, double k, double dk, double n, double anchor,      \
+                   double span) {                                                          \
+    for (int i = 0; i < count; ++i) {                                                      \
+      out[i] = static_cast<Out>(anchor + span * weight(k + dk * static_cast<double>(i), n)); \
+    }                                                                                      \
   }
 
 CLRFAST_FILL(fill_linear, linear_weight)

@@ -18,13 +18,12 @@ static inline double arch_weight(double k, double n) { return (k * (2.0 * n - k)
 // nodes of [0, 1/4], with a relative error below 2e-17 before rounding.
 static inline double cosine_weight(double k, double n) {
   const double z = square_weight(k, n);
-  double q = -2.0831997313634743e-06;
-  q = q * z + 5.2291431841632926e-05;
-  q = q * z - 0.000964781326239933;
-  q = q * z + 0.012903445012937696;
-  q = q * z - 0.11766531513607885;
-  q = q * z + 0.6676313844259402;
-  q = q * z - 2.029356063208368;
-  q = q * z + 2.4674011002723395;
+  // In pairs, so that fewer operations wait for each other; the two largest terms come last, as in Horner's
+  // scheme, because their rounding is what counts.
+  const double z2 = z * z;
+  const double high = (-0.000964781326239933 + 5.2291431841632926e-05 * z) - 2.0831997313634743e-06 * z2;
+  const double low = (0.6676313844259402 - 0.11766531513607885 * z) + 0.012903445012937696 * z2;
+  const double tail = low + high * (z2 * z);
+  const double q = 2.4674011002723395 + (tail * z - 2.029356063208368) * z;
   return q * z;
 }

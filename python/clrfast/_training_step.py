@@ -1,0 +1,130 @@
+"""One step of anyone's training: batches of the usual forms, forward, backward, update."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from numbers import Real
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+_END = object()
+
+
+class Batches:
+    """The batches of a loader, from the start again when they end."""
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        """Start the first pass."""
+        self._loader = loader
+        self._pass = iter(loader)
+
+    def take(self, count: int) -> list[Any]:
+        """Return the next `count` batches, or none where the loader has ended for good."""
+        taken: list[Any] = []
+        while len(taken) < count:
+            batch = next(self._pass, _END)
+            if batch is _END:
+                self._pass = iter(self._loader)
+                batch = next(self._pass, _END)
+            if batch is _END:
+                return []
+            taken.append(batch)
+        return taken
+
+
+class Step:
+    """Forward, backward and update for a list of batches that share one update; see `range_test`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss_fn: Callable[..., Tensor] | None,
+        autocast: AbstractContextManager[Any],
+        scaler: torch.amp.GradScaler | None,
+        device: torch.device | str | None,
+    ) -> None:
+        """Keep what a step needs."""
+        self._model, self._optimizer, self._loss_fn = model, optimizer, loss_fn
+        self._autocast, self._scaler = autocast, scaler
+        self._device = _device(model) if device is None else device
+        # LBFGS, alone in torch, has to be given the closure.
+        closure = inspect.signature(optimizer.step).parameters.get("closure")
+        self._needs_closure = closure is not None and closure.default is inspect.Parameter.empty
+
+    def __call__(self, batches: list[Any]) -> Tensor:
+        """Return the mean loss of the batches, before the update."""
+        if self._needs_closure:
+            step: Callable[..., Any] = self._optimizer.step
+            return cast("Tensor", step(lambda: self._backward(batches)))
+        loss = self._backward(batches)
+        if self._scaler is None:
+            self._optimizer.step()
+        else:
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        return loss
+
+    def _backward(self, batches: list[Any]) -> Tensor:
+        self._optimizer.zero_grad()
+        losses = []
+        for batch in batches:
+            with self._autocast:
+                loss = self._forward(_move(batch, self._device))
+                check_loss(loss, "loss_fn")
+            losses.append(loss.detach())
+            if len(batches) > 1:
+                loss = loss / len(batches)
+            (loss if self._scaler is None else self._scaler.scale(loss)).backward()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
+
+    def _forward(self, batch: Any) -> Any:
+        if isinstance(batch, Mapping):
+            output = self._model(**batch)
+            if self._loss_fn is not None:
+                return self._loss_fn(output, batch)
+            return output["loss"] if isinstance(output, Mapping) else output.loss
+        if isinstance(batch, (tuple, list)) and len(batch) >= 2 and self._loss_fn is not None:
+            *inputs, target = batch
+            return self._loss_fn(self._model(*inputs), target)
+        length = f" of length {len(batch)}" if hasattr(batch, "__len__") else ""
+        raise TypeError(
+            "a batch must be (*inputs, target), with a loss_fn, or a mapping of the model's arguments "
+            "(train_step takes any other), "
+            f"got a {type(batch).__name__}{length} with loss_fn={self._loss_fn!r}"
+        )
+
+
+def check_loss(loss: object, source: str) -> None:
+    """Raise unless `loss`, which `source` returned, is a tensor of one element, or a train_step's number."""
+    if isinstance(loss, Tensor):
+        if loss.numel() != 1:
+            raise ValueError(f"{source} must return a scalar, such as a mean, got shape {tuple(loss.shape)}")
+    elif isinstance(loss, bool) or not isinstance(loss, Real) or source != "train_step":
+        raise TypeError(f"{source} must return a scalar tensor, got {loss!r}")
+
+
+def _device(model: nn.Module) -> torch.device | None:
+    """Return where all of the model is, or None where it is in several places or has no tensors."""
+    devices = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+    return devices.pop() if len(devices) == 1 else None
+
+
+def _move(batch: Any, device: torch.device | str | None) -> Any:
+    if device is None:
+        return batch
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if hasattr(batch, "to"):  # such as a PackedSequence, or a batch of graphs
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {key: _move(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(_move(value, device) for value in batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(_move(value, device) for value in batch)
+    return batch
