@@ -20,6 +20,18 @@ def statement(code: str, names: Mapping[str, object], number: int = 200_000) -> 
     return lambda: timer.timeit(number) / number
 
 
+def primed(prime: Callable[[], object], run: Callable[[], object]) -> Callable[[], float]:
+    """A contender that times `run` right after `prime`, so that all find the caches in the same state."""
+
+    def contender() -> float:
+        prime()
+        begin = time.perf_counter()
+        run()
+        return time.perf_counter() - begin
+
+    return contender
+
+
 def medians(contenders: Contenders, rounds: int = 15) -> dict[str, float]:
     """Seconds of each contender: the median of `rounds`, in each of which all take turns.
 

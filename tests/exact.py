@@ -105,3 +105,16 @@ def one_cycle(
 
 def inverse_sqrt(base: float, timescale: float) -> Reference:
     return lambda i: mpf(base) * sqrt(mpf(timescale) / (mpf(timescale) + i))
+
+
+def rows(*parts: tuple[int, Reference]) -> Reference:
+    """References one after the other, each for its number of steps, the last one forever."""
+
+    def value(i: int) -> mpf:
+        for length, reference in parts[:-1]:
+            if i < length:
+                return reference(i)
+            i -= length
+        return parts[-1][1](i)
+
+    return value

@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop
 
 from clrfast import lr_scheduler, schedules
 from clrfast.lr_scheduler import ScheduleLR
@@ -25,7 +25,9 @@ RATE = schedules.one_cycle(0.1, 20)
 MOMENTUM = RATE.reciprocal(0.85, 0.95)
 MAKERS: list[tuple[type[Optimizer], dict[str, Any]]] = [
     (SGD, {"lr": 0.3, "momentum": 0.9}),
+    (RMSprop, {"lr": 0.3}),
     (Adam, {"lr": 0.3}),
+    (NAdam, {"lr": 0.3}),
     (AdamW, {"lr": torch.tensor(0.3)}),
     (AdamW, {"lr": torch.tensor(0.3, dtype=torch.float64), "betas": (torch.tensor(0.9), torch.tensor(0.99))}),
 ]
@@ -163,10 +165,12 @@ def test_a_function_that_fails_stops_the_step_and_nothing_counts() -> None:
     assert scheduler.optimizer.param_groups[0]["lr"] == 0.5
 
 
-@given(at=st.integers(0, 40), seed=st.integers(0, 5))
-def test_a_resumed_run_is_the_uninterrupted_run(at: int, seed: int) -> None:
+@given(at=st.integers(0, 40), maker=st.sampled_from(MAKERS))
+def test_a_resumed_run_is_the_uninterrupted_run(
+    at: int, maker: tuple[type[Optimizer], dict[str, Any]]
+) -> None:
     """In every order of loading, and from last_epoch alone."""
-    optimizer_class, options = MAKERS[seed % len(MAKERS)]
+    optimizer_class, options = maker
 
     def make(**more: Any) -> ScheduleLR:
         # Tensors must not be shared between two optimizers.
@@ -307,17 +311,23 @@ def test_calls_in_the_wrong_order_are_warned_about_where_they_are() -> None:
 
 BAD: list[tuple[type[Exception], str, Callable[[SGD], object]]] = [
     (TypeError, "float is not an Optimizer", lambda o: ScheduleLR(0.1, lr=RATE)),  # type: ignore[arg-type]
-    (ValueError, "at least one schedule", ScheduleLR),
-    (TypeError, "lr must be a schedule or a list", lambda o: ScheduleLR(o, lr=0.1)),  # type: ignore[arg-type]
+    (ValueError, "at least one of lr, momentum, weight_decay", ScheduleLR),
+    (TypeError, "lr must be a schedule or a sequence of schedules, got 0.1", lambda o: ScheduleLR(o, lr=0.1)),  # type: ignore[arg-type]
     (TypeError, r"lr\[1\] must be a schedule", lambda o: ScheduleLR(o, lr=[RATE, 3])),  # type: ignore[list-item]
-    (ValueError, "lr has 1 values, param_groups has 2", lambda o: ScheduleLR(o, lr=[RATE])),
-    (ValueError, "must have eps in each group", lambda o: ScheduleLR(o, eps=RATE)),
-    (ValueError, "must have betas|must have beta1", lambda o: ScheduleLR(o, beta1=RATE)),
+    (ValueError, "lr must have one schedule for each of 2 groups, got 1", lambda o: ScheduleLR(o, lr=[RATE])),
+    (ValueError, "eps must be None: group 0 of SGD has none", lambda o: ScheduleLR(o, eps=RATE)),
+    (ValueError, "beta1 must be None: group 0 of SGD has none", lambda o: ScheduleLR(o, beta1=RATE)),
     (TypeError, "nesterov must be a number in group 0", lambda o: ScheduleLR(o, nesterov=RATE)),
     (ValueError, "lr at step 0 must be finite", lambda o: ScheduleLR(o, lr=lambda step: float("nan"))),
     (ValueError, "lr at step 0 must be .* >= 0, got -1", lambda o: ScheduleLR(o, lr=lambda step: -1)),
+    (
+        ValueError,
+        "momentum at step 5 must be .* >= 0",
+        lambda o: ScheduleLR(o, momentum=lambda step: -step, last_epoch=4),
+    ),
     (TypeError, "lr at step 0 must be a number", lambda o: ScheduleLR(o, lr=lambda step: "a")),  # type: ignore[arg-type,return-value]
     (ValueError, "last_epoch must be an integer from -1", lambda o: ScheduleLR(o, lr=RATE, last_epoch=-2)),
+    (TypeError, "last_epoch must be an integer, got 1.5", lambda o: ScheduleLR(o, lr=RATE, last_epoch=1.5)),  # type: ignore[arg-type]
 ]
 
 
@@ -329,6 +339,11 @@ def test_bad_input_changes_nothing(error: type[Exception], message: str, make: A
         make(optimizer)
     assert optimizer.state_dict() == before
     assert not hasattr(optimizer.step, "_wrapped_by_lr_sched")
+
+
+def test_optimizers_without_momentum() -> None:
+    with pytest.raises(ValueError, match="momentum must be None: group 0 of Adagrad has none"):
+        ScheduleLR(Adagrad(parameters()), lr=RATE, momentum=MOMENTUM)
 
 
 def test_a_bad_state_changes_nothing() -> None:
@@ -371,7 +386,7 @@ def test_nothing_is_kept_alive() -> None:
 
 def test_a_cycle_through_a_schedule_is_collected() -> None:
     holder: list[ScheduleLR] = []
-    holder.append(ScheduleLR(sgd(), lr=lambda step: 0.1 + len(holder)))
+    holder.append(ScheduleLR(sgd(), lr=lambda step, held=holder: 0.1 + len(held)))
     rates(holder[0], 3)
     ref = weakref.ref(holder[0])
     del holder

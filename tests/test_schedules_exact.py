@@ -175,3 +175,63 @@ def test_composition_is_piecewise(a: float, b: float, size: int, data: st.DataOb
 
 def reference_cycle(first: exact.Reference, second: exact.Reference, cut: int, i: int) -> mpf:
     return first(i) if i < cut else second(i - cut)
+
+
+@given(rates, sizes, sizes, st.floats(1e-3, 1.0), st.data())
+def test_warmups(peak: float, rise: int, decay: int, share: float, data: st.DataObject) -> None:
+    step = data.draw(near(rise, rise + decay))
+    start = share * peak
+    after = (decay, exact.fall(peak, 0.0, decay, exact.cosine_left))
+    ratio = mpf(peak) / mpf(start)
+    for shape, warm in (
+        ("linear", exact.fall(start, peak, rise, lambda x: 1 - x)),
+        ("cosine", exact.fall(start, peak, rise, exact.cosine_left)),
+        ("exponential", lambda i: mpf(start) * ratio ** (mpf(i) / rise)),
+    ):
+        made = schedules.warmup(schedules.cosine(peak, decay), rise, start_factor=share, shape=shape)
+        assert_exact(made, exact.rows((rise, warm), after), step)
+
+
+@given(rates, st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6), st.data())
+def test_plateaus(peak: float, rise: int, stay: int, decay: int, data: st.DataObject) -> None:
+    step = data.draw(near(rise, rise + stay, rise + stay + decay))
+    made = schedules.warmup_stable_decay(peak, rise, stay, decay, end_factor=0.125, decay="linear")
+    fall = exact.fall(peak, peak / 8, decay, lambda x: 1 - x)
+    up = exact.fall(0.0, peak, max(rise, 1), lambda x: 1 - x)
+    assert_exact(made, exact.rows((rise, up), (stay, lambda i: mpf(peak)), (decay, fall)), step)
+    flat = schedules.flat_cosine(peak, stay + decay, stay / (stay + decay))
+    curve = exact.fall(peak, 0.0, decay, exact.cosine_left)
+    assert_exact(flat, exact.rows((stay, lambda i: mpf(peak)), (decay, curve)), step)
+
+
+@given(rates, rates, sizes, st.floats(0.3, 1.0), st.data())
+def test_sawtooth_and_amplitudes(a: float, b: float, size: int, gamma: float, data: st.DataObject) -> None:
+    base, top = sorted([a, b])
+    step = data.draw(near(size, 3 * size))
+    height = mpf(top) - mpf(base)
+    assert_exact(schedules.sawtooth(base, top, size), lambda i: mpf(base) + height * (i % size) / size, step)
+    step = data.draw(st.integers(0, 200 * size))
+    made = schedules.cyclic(base, top, size, gamma=gamma)
+    assert_exact(made, exact.tutorial(base, top, size, lambda cycle, i: mpf(gamma) ** cycle), step)
+    factors = [gamma, 0.5, 2.0, 0.0, 1.0]
+    made = schedules.cyclic(base, top, size, scale_fn=lambda c: factors[int(c) - 1], total_steps=10 * size)
+    reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(factors[min(cycle, 4)]))
+    assert_exact(made, reference, step)
+
+
+@given(rates, st.lists(st.integers(1, 1000), min_size=1, max_size=6), any_step)
+def test_multistep(base: float, gaps: list[int], step: int) -> None:
+    milestones = [sum(gaps[: k + 1]) for k in range(len(gaps))]
+    made = schedules.multistep(base, milestones, 0.5)
+    assert_exact(made, lambda i: mpf(base) / 2 ** sum(m <= i for m in milestones), step)
+
+
+@given(
+    rates, rates, st.integers(2, 10**6), st.integers(2, 10**6), st.sampled_from(["linear", "cosine", "welch"])
+)
+def test_joins_are_continuous(a: float, b: float, up: int, down: int, shape: str) -> None:
+    base, top = sorted([a, b])
+    made = schedules.cyclic(base, top, up, down, shape=shape)
+    for join in (up, up + down, 2 * up + down):
+        for side in (-1e-6, 1e-6):
+            assert abs(made(join + side) - made(join)) <= 1e-5 * (top - base) + 1e-15 * top

@@ -12,17 +12,35 @@ except ImportError as error:
         f"import clrfast from another directory. ({error})"
     ) from error
 
+from clrfast import analysis as analysis
 from clrfast import logs as logs
+from clrfast import rules as rules
 from clrfast import schedules as schedules
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import range_test as range_test
 from clrfast._schedule import Schedule as Schedule
+from clrfast.analysis import Analysis as Analysis
+from clrfast.analysis import Suggestion as Suggestion
+from clrfast.analysis import analyze as analyze
 from clrfast.logs import Log as Log
 
 Schedule.__module__ = "clrfast"
 __version__ = _version("clrfast")
-__all__ = ["Log", "Schedule", "build_config", "logs", "range_test", "schedule", "schedules"]
+__all__ = [
+    "Analysis",
+    "Log",
+    "Schedule",
+    "Suggestion",
+    "analysis",
+    "analyze",
+    "build_config",
+    "logs",
+    "range_test",
+    "rules",
+    "schedule",
+    "schedules",
+]
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def _column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
+def column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
     detach = getattr(values, "detach", None)  # a torch tensor that records gradients
     array = np.asarray(detach() if callable(detach) else values)
@@ -31,14 +31,26 @@ def columns(lrs: ArrayLike, losses: ArrayLike) -> tuple[NDArray[np.floating[Any]
         TypeError: a column does not hold real numbers.
         ValueError: a column is not one-dimensional, or they differ in length.
     """
-    lr, loss = _column("lrs", lrs), _column("losses", losses)
+    lr, loss = column("lrs", lrs), column("losses", losses)
     if len(lr) != len(loss):
         raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
     return lr, loss
 
 
-def cores() -> int:
+def _cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_count(threads: int | None) -> int:
+    """Return how many threads to use at most: as asked for, or as many as there are cores."""
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads!r}")
+    return threads or _cores()
+
+
+def bad_rate(lr: float, where: str = "") -> ValueError:
+    """Return the error for a rate that is none."""
+    return ValueError(f"lrs must be positive and finite (1e-300 to 1e300), not {lr!r}{where}")

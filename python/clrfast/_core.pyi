@@ -56,9 +56,6 @@ class _FittedCurve(TypedDict):
     loss_se: npt.NDArray[np.float64]
     slope: npt.NDArray[np.float64]
     slope_se: npt.NDArray[np.float64]
-    lowest: npt.NDArray[np.float64]
-    highest: npt.NDArray[np.float64]
-    window: float
 
 class _Phases(TypedDict):
     plateau_end_lr: float | None
@@ -78,6 +75,9 @@ class _Suggestion(TypedDict):
 
 class _Analysis(TypedDict):
     curve: _FittedCurve
+    lowest: npt.NDArray[np.float64]
+    highest: npt.NDArray[np.float64]
+    window: float
     phases: _Phases
     suggestion: _Suggestion
 
@@ -100,12 +100,23 @@ class State:
     def add_row(self, lr: float, loss: float, step: int) -> bool: ...
     def merge(self, other: State) -> None: ...
     def extent(self) -> _Extent: ...
+    def fit(self, window: float) -> _FittedCurve: ...
     def analyze(self) -> _Analysis: ...
     def to_bytes(self) -> bytes: ...
     @staticmethod
     def from_bytes(data: bytes) -> State: ...
 
+def analyze_runs(
+    lr: npt.NDArray[np.floating[Any]],
+    loss: npt.NDArray[np.floating[Any]],
+    offsets: list[int],
+    threads: int,
+) -> int | npt.NDArray[np.void]: ...
 def ema(loss: npt.NDArray[np.floating[Any]], beta: float) -> npt.NDArray[np.float64]: ...
+def ema_by_half_life(
+    lr: npt.NDArray[np.floating[Any]], loss: npt.NDArray[np.floating[Any]], half_life: float
+) -> int | npt.NDArray[np.float64]: ...
+def running_median(loss: npt.NDArray[np.floating[Any]], width: int) -> npt.NDArray[np.float64]: ...
 def longest_descent(loss: npt.NDArray[np.floating[Any]]) -> tuple[int, int]: ...
 
 class Stepper:

@@ -14,7 +14,7 @@ class Watch:
     as no less than the range of the first losses and 1 % of their level, so that neither noise nor a single
     spike stops a test, and levels may be negative.
 
-    Each step adds one copy on the device. Every 10 steps (2 % of them if that is more) the rule is evaluated
+    Each step adds one copy on the device. Every 10 steps (5 % of them if that is more) the rule is evaluated
     there; its answer is read at once from a CPU, and the next time, when it has long arrived, from a GPU.
 
     Args:
@@ -25,9 +25,9 @@ class Watch:
     def __init__(self, steps: int, factor: float) -> None:
         """Reserve nothing yet: the first loss says where and in which precision."""
         self._steps, self._factor = steps, factor
-        self._width = min(max(3, steps // 40), 25)
+        self._width = min(max(3, steps // 40), 9)
         self._first = max(2 * self._width, steps // 20)
-        self._every = max(10, steps // 50)
+        self._every = max(10, steps // 20)
         self._losses = torch.empty(0)
         self._answer = torch.empty(0)
         self._arrival: torch.cuda.Event | None = None

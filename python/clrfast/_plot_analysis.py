@@ -28,7 +28,8 @@ def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legen
     else:
         band = (analysis.grid_lr, analysis.grid_lowest, analysis.grid_highest)
         ax.fill_between(*band, color="C0", alpha=0.15, lw=0, label="loss, lowest to highest")
-    ax.plot(analysis.grid_lr, analysis.grid_loss, color="C0", lw=2, label="fitted")
+    width = f"fit over ±{analysis.window / np.log(10):.1f} decades"
+    ax.plot(analysis.grid_lr, analysis.grid_loss, color="C0", lw=2, label=width)
     ax.set_xscale("log")
     ax.set_xlabel("Learning rate")
     ax.set_ylabel("Loss")
@@ -57,12 +58,14 @@ def plot_analysis(analysis: Analysis, ax: Axes | None, *, intervals: bool, legen
 
 
 def _loss_limits(analysis: Analysis) -> tuple[float, float]:
-    """Keep the diverged part from flattening the rest: limits from the fit, not the rows."""
+    """Show each loss below the curve, but keep the diverged part from flattening the rest."""
     if not len(analysis.grid_loss):
         return 0.0, 1.0
     low, high = float(np.min(analysis.grid_loss)), float(np.max(analysis.grid_loss))
     height = (high - low) or abs(high) or 1.0
-    low = max(low - height, min(low, float(np.quantile(analysis.grid_lowest, 0.02))))
+    lowest = analysis.grid_lowest[np.isfinite(analysis.grid_lowest)]
+    if len(lowest):
+        low = max(low - 3.0 * height, min(low, float(lowest.min())))
     return low - 0.06 * height, high + 0.3 * height
 
 

@@ -50,8 +50,11 @@ def range_test(
     optimizer's state once more. Other attributes of modules, and what the loader's data set does, are not.
 
     A device is not asked for the loss at each step: the losses stay there, and so does the decision to stop,
-    which is read back every 10 steps (2 % of them if that is more); what was recorded after the decisive
+    which is read back every 10 steps (5 % of them if that is more); what was recorded after the decisive
     loss is cut off.
+
+    Where several processes train one model, all must stop at the same step: let `train_step` return the mean
+    of their losses.
 
     Args:
         model: The module to train.
@@ -88,9 +91,9 @@ def range_test(
             no such form. Everything has been restored.
         ImportError: torch is missing, or tqdm for ``progress=True``.
     """
-    require("torch", "range_test()")
+    require("torch", "range_test()", extra="torch")
     if progress is True:
-        require("tqdm", "progress=True")
+        require("tqdm", "progress=True", extra="demo")
     elif progress is not False and not callable(progress):
         raise TypeError(f"progress must be True, False or a function, got {progress!r}")
     first = _check.real("start_lr", start_lr, above=0.0)

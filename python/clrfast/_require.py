@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib
 
-_EXTRAS = {"torch": "torch", "matplotlib": "plot", "sklearn": "demo", "tqdm": "demo"}
 
-
-def require(module: str, purpose: str) -> None:
+def require(module: str, purpose: str, extra: str) -> None:
     """Raise an ImportError that names the extra if `module`, which `purpose` needs, is not installed."""
     try:
         importlib.import_module(module)
     except ImportError as error:
         if error.name != module:  # it is there, but broken: its own words say more
             raise
-        extra = _EXTRAS[module]
         raise ImportError(
             f"{purpose} needs {module}, which is not installed: pip install 'clrfast[{extra}]'", name=module
         ) from error

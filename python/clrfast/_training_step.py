@@ -77,9 +77,10 @@ class Step:
                 loss = self._forward(_move(batch, self._device))
                 check_loss(loss, "loss_fn")
             losses.append(loss.detach())
-            loss = loss / len(batches)
+            if len(batches) > 1:
+                loss = loss / len(batches)
             (loss if self._scaler is None else self._scaler.scale(loss)).backward()
-        return torch.stack(losses).mean()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def _forward(self, batch: Any) -> Any:
         if isinstance(batch, Mapping):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from clrfast.analysis import Analysis
 
-__all__ = ["Log", "read", "read_csv"]
+__all__ = ["SUFFIXES", "Log", "read", "read_csv"]
 
 
 def __dir__() -> list[str]:
@@ -89,7 +89,7 @@ class Log:
             The axes drawn into. Nothing is shown or saved. Needs matplotlib.
         """
         if ax is None:
-            require("matplotlib", "plot()")
+            require("matplotlib", "plot()", extra="plot")
             from matplotlib import pyplot as plt
 
             _, ax = plt.subplots(layout="constrained")
@@ -161,8 +161,8 @@ def _delimited(path: Path) -> _Columns:
     header, *lines = _text(path).splitlines(keepends=True) or [""]
     delimiter = max(",\t;", key=header.count)
     try:
-        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-        rows = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter)
+        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter, strict=True), [])]
+        rows = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True)
         cells: list[list[str]] = []
         for row in rows:
             if not row:
@@ -214,6 +214,7 @@ _READERS: dict[str, Callable[[Path], _Columns]] = {
     ".txt": _delimited,
     ".json": _json,
 }
+SUFFIXES = tuple(_READERS)  # the files that `read` reads
 
 
 def _log(path: Path, columns: _Columns, lr: str | None, loss: str | None) -> Log:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.optim.lr_scheduler as _torch_lr_scheduler
-from torch.optim.lr_scheduler import *  # noqa: F403
-from torch.optim.lr_scheduler import __all__ as _torch_names
+from clrfast._require import require as _require
 
-from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR
+_require("torch", "clrfast.lr_scheduler", "torch")
+
+import torch.optim.lr_scheduler as _torch_lr_scheduler  # noqa: E402 - after the check that says how to install it
+from torch.optim.lr_scheduler import *  # noqa: E402, F403
+from torch.optim.lr_scheduler import __all__ as _torch_names  # noqa: E402
+
+from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR  # noqa: E402
 
 __all__ = [*_torch_names, "ScheduleLR"]
 

@@ -26,7 +26,7 @@ class ScheduleLR(Driven):
 
     Args:
         optimizer: The optimizer to drive.
-        lr: The learning rate at each step from 0: a schedule for all parameter groups, or a list with one
+        lr: The learning rate at each step from 0: a schedule for all parameter groups, or a sequence with one
             schedule or None (which leaves the group alone) a group. None leaves it alone.
         momentum: The same for ``momentum``, or for ``betas[0]`` in groups that have betas.
         weight_decay: The same for ``weight_decay``.
@@ -41,9 +41,9 @@ class ScheduleLR(Driven):
 
     Raises:
         TypeError: `optimizer` is not one, or a schedule cannot be called.
-        ValueError: Nothing is driven, a list has another length than there are groups, a group does not
-            have the hyperparameter, or a schedule gives no finite number, or a negative rate, at the first
-            step. Nothing is changed then.
+        ValueError: Nothing is driven, a sequence has another length than there are groups, a group does not
+            have the hyperparameter, or a schedule gives no finite number at the first
+            step, or a negative rate, momentum or weight decay. Nothing is changed then.
 
     >>> scheduler = ScheduleLR(optimizer, lr=rate, momentum=rate.reciprocal(0.85, 0.95))  # doctest: +SKIP
     """
@@ -68,11 +68,9 @@ class ScheduleLR(Driven):
             name: _one_each(name, curves, len(groups)) for name, curves in given.items() if curves is not None
         }
         if not self.schedules:
-            raise ValueError(
-                "give at least one schedule: lr, momentum, weight_decay or another hyperparameter"
-            )
+            raise ValueError("give a schedule for at least one of lr, momentum, weight_decay, ...")
         for name, curves in self.schedules.items():
-            _check_column(name, curves, groups, last + 1)
+            _check_column(name, curves, optimizer, last + 1)
         for group, curve in zip(groups, self.schedules.get("lr", [])):
             if curve is not None:
                 group.setdefault("initial_lr", like(group["lr"], float(curve(0))))
@@ -142,13 +140,10 @@ class ScheduleLR(Driven):
 def _one_each(name: str, curves: Curves, groups: int) -> list[Curve | None]:
     if callable(curves):
         return [curves] * groups
-    if not isinstance(curves, (list, tuple)):
-        raise TypeError(f"{name} must be a schedule or a list of schedules, got {curves!r}")
+    if not isinstance(curves, Sequence):
+        raise TypeError(f"{name} must be a schedule or a sequence of schedules, got {curves!r}")
     if len(curves) != groups:
-        raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. "
-            f"{name} has {len(curves)} values, param_groups has {groups}."
-        )
+        raise ValueError(f"{name} must have one schedule for each of {groups} groups, got {len(curves)}")
     for index, curve in enumerate(curves):
         if curve is not None and not callable(curve):
             raise TypeError(f"{name}[{index}] must be a schedule or None, got {curve!r}")
@@ -164,20 +159,15 @@ def _where(name: str, group: dict[str, Any]) -> tuple[str, int]:
     return name, -1
 
 
-def _check_column(
-    name: str, curves: Sequence[Curve | None], groups: Sequence[dict[str, Any]], step: int
-) -> None:
-    for index, (curve, group) in enumerate(zip(curves, groups)):
+def _check_column(name: str, curves: Sequence[Curve | None], optimizer: Optimizer, step: int) -> None:
+    for index, (curve, group) in enumerate(zip(curves, optimizer.param_groups)):
         if curve is None:
             continue
         key, slot = _where(name, group)
         if key not in group:
-            raise ValueError(
-                f"optimizer must have {name} in each group that a schedule drives; group {index} has "
-                + ", ".join(sorted(k for k in group if k != "params"))
-            )
+            raise ValueError(f"{name} must be None: group {index} of {type(optimizer).__name__} has none")
         now = current(group, key, slot)
         if isinstance(now, bool) or not isinstance(now, (int, float, Tensor)):
             raise TypeError(f"{name} must be a number in group {index} of the optimizer, got {now!r}")
-        least = 0.0 if name == "lr" else -math.inf
+        least = 0.0 if name in ("lr", "momentum", "weight_decay") else -math.inf
         _check.real(f"{name} at step {step}", curve(step), least=least)

@@ -12,19 +12,6 @@
 namespace clrfast::analysis {
 namespace {
 
-void require_cells(const State& state) {
-  std::size_t cells = 0;
-  for (const Cell& cell : state.cells()) {
-    if (cell.count > 0) ++cells;
-  }
-  if (cells >= kFewestCells) return;
-  std::ostringstream message;
-  message << "lrs must hold at least " << kFewestCells
-          << " rates, 4 % or more apart, with a finite loss, not " << cells;
-  if (!state.empty()) message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
-  throw std::invalid_argument(message.str());
-}
-
 // The first cell from which on at least half of all rows are non-finite, or the last cell if any of
 // its rows is; the number of cells if there is none. Fewer are glitches, which do not count.
 std::size_t first_diverged(const std::vector<Cell>& cells) {
@@ -38,10 +25,40 @@ std::size_t first_diverged(const std::vector<Cell>& cells) {
   return diverged;
 }
 
+void add_point(const State& state, std::size_t i, Points& points) {
+  const Cell& cell = state.cells()[i];
+  points.index.push_back(state.origin() + static_cast<std::int64_t>(i));
+  points.x.push_back(cell_centre(points.index.back()) + cell.x);
+  points.loss.push_back(cell.loss);
+  points.rows.push_back(static_cast<double>(cell.count));
+}
+
 }  // namespace
 
+Points points_of(const State& state) {
+  Points points;
+  for (std::size_t i = 0; i < state.cells().size(); ++i) {
+    if (state.cells()[i].count > 0) add_point(state, i, points);
+  }
+  return points;
+}
+
+std::size_t cells_with_loss(const State& state) noexcept {
+  const auto holds_loss = [](const Cell& cell) { return cell.count > 0; };
+  return static_cast<std::size_t>(
+      std::count_if(state.cells().begin(), state.cells().end(), holds_loss));
+}
+
 Analysis analyze(const State& state) {
-  require_cells(state);
+  const std::size_t found = cells_with_loss(state);
+  if (found < kFewestCells) {
+    std::ostringstream message;
+    message << "lrs must hold at least " << kFewestCells
+            << " rates, 4 % or more apart, with a finite loss, not " << found;
+    if (!state.empty())
+      message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
+    throw std::invalid_argument(message.str());
+  }
   const std::vector<Cell>& cells = state.cells();
   Analysis analysis;
   Circumstances circumstances;
@@ -49,11 +66,7 @@ Analysis analyze(const State& state) {
   for (std::size_t i = 0; i < std::min(diverged + 1, cells.size()); ++i) {
     const Cell& cell = cells[i];
     if (cell.count == 0) continue;
-    const std::int64_t index = state.origin() + static_cast<std::int64_t>(i);
-    analysis.points.index.push_back(index);
-    analysis.points.x.push_back(cell_centre(index) + cell.x);
-    analysis.points.loss.push_back(cell.loss);
-    analysis.points.rows.push_back(static_cast<double>(cell.count));
+    add_point(state, i, analysis.points);
     analysis.lowest.push_back(cell.lowest);
     analysis.highest.push_back(cell.highest);
     circumstances.first.push_back(cell.first);

@@ -9,14 +9,19 @@
 
 namespace clrfast::analysis {
 
+// All cells with a usable loss.
+Points points_of(const State& state);
+
 struct Analysis {
-  Points points;                        // the cells up to where the loss is finite no more
+  Points points;                        // those up to where the loss is finite no more
   std::vector<double> lowest, highest;  // of the losses in these cells
   Findings findings;
 };
 
 // A curve cannot be laid through fewer cells with a usable loss.
 inline constexpr std::size_t kFewestCells = 3;
+
+std::size_t cells_with_loss(const State& state) noexcept;
 
 // Throws std::invalid_argument if there are fewer than kFewestCells.
 Analysis analyze(const State& state);

@@ -18,14 +18,14 @@ void gather(const char* from, std::ptrdiff_t stride, std::size_t rows, double* t
 }  // namespace
 
 const double* Column::read(std::size_t first, std::size_t rows, double* scratch) const noexcept {
-  const char* from = static_cast<const char*>(data) + static_cast<std::ptrdiff_t>(first) * stride;
-  if (!single && stride == sizeof(double)) return reinterpret_cast<const double*>(from);
+  const auto* at = static_cast<const char*>(from(first).data);
+  if (!single && stride == sizeof(double)) return reinterpret_cast<const double*>(at);
   if (!single) {
-    gather<double>(from, stride, rows, scratch);
+    gather<double>(at, stride, rows, scratch);
   } else if (stride == sizeof(float)) {
-    gather<float>(from, sizeof(float), rows, scratch);  // a constant stride, which vectorises
+    gather<float>(at, sizeof(float), rows, scratch);  // a constant stride, which vectorises
   } else {
-    gather<float>(from, stride, rows, scratch);
+    gather<float>(at, stride, rows, scratch);
   }
   return scratch;
 }

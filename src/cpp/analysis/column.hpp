@@ -10,6 +10,11 @@ struct Column {
   std::ptrdiff_t stride;  // in bytes; may be negative
   bool single;            // float32 rather than float64
 
+  Column from(std::size_t row) const noexcept {
+    const auto offset = static_cast<std::ptrdiff_t>(row) * stride;
+    return {static_cast<const char*>(data) + offset, stride, single};
+  }
+
   // Rows from `first` on; converted into `scratch` unless they can be used where they lie.
   const double* read(std::size_t first, std::size_t rows, double* scratch) const noexcept;
 };

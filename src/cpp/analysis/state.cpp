@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <system_error>
-#include <thread>
+#include <utility>
 
 #include "analysis/grid.hpp"
 #include "analysis/kernels.hpp"
+#include "analysis/parallel.hpp"
 
 namespace clrfast::analysis {
 namespace {
@@ -39,7 +39,10 @@ class Cursor {
   double low_ = 0, high_ = 0, inverse_centre_ = 0;
 };
 
-// Rows of one cell, of which the first has a usable loss if any has.
+// Rows that are cheaper to add up one by one than to call a kernel for.
+constexpr std::size_t kFewRows = 16;
+
+// Rows of one cell.
 Cell sum_run(const Kernels& kernels, const Cursor& cursor, const double* lr, const double* loss,
              std::size_t rows, std::int64_t step) noexcept {
   Cell cell;
@@ -47,18 +50,46 @@ Cell sum_run(const Kernels& kernels, const Cursor& cursor, const double* lr, con
   cell.last = step + static_cast<std::int64_t>(rows) - 1;
   std::size_t i = 0;
   while (i < rows && !usable(loss[i])) ++i;
-  if (i < rows) {
-    const double shift = loss[i];
-    const RunSums sums =
-        kernels.sum_run(lr + i, loss + i, rows - i, cursor.inverse_centre(), shift);
-    cell.count = static_cast<std::int64_t>(sums.rows);
-    cell.x = sums.offset / sums.rows;
-    cell.loss = shift + sums.difference / sums.rows;
-    cell.lowest = sums.lowest;
-    cell.highest = sums.highest;
+  cell.nonfinite = static_cast<std::int64_t>(i);
+  if (i == rows) return cell;
+  const double shift = loss[i];
+  RunSums sums{0, 0, 0, shift, shift};
+  if (rows - i > kFewRows) {
+    sums = kernels.sum_run(lr + i, loss + i, rows - i, cursor.inverse_centre(), shift);
+  } else {
+    for (; i < rows; ++i) {
+      if (!usable(loss[i])) continue;
+      sums.rows += 1;
+      sums.difference += loss[i] - shift;
+      sums.offset += cell_offset(lr[i], cursor.inverse_centre());
+      sums.lowest = std::min(sums.lowest, loss[i]);
+      sums.highest = std::max(sums.highest, loss[i]);
+    }
   }
+  cell.count = static_cast<std::int64_t>(sums.rows);
   cell.nonfinite = static_cast<std::int64_t>(rows) - cell.count;
+  cell.x = sums.offset / sums.rows;
+  cell.loss = shift + sums.difference / sums.rows;
+  cell.lowest = sums.lowest;
+  cell.highest = sums.highest;
   return cell;
+}
+
+// The rates at the start that lie in the cursor's cell.
+RateRun rates_within(const Kernels& kernels, const Cursor& cursor, const double* lr,
+                     std::size_t rows) noexcept {
+  RateRun run{0, lr[0], lr[0]};
+  for (; run.rows < rows && cursor.holds(lr[run.rows]); ++run.rows) {
+    if (run.rows == kFewRows) {
+      const RateRun more =
+          kernels.rates_within(lr + kFewRows, rows - kFewRows, cursor.low(), cursor.high());
+      return {kFewRows + more.rows, std::min(run.lowest, more.lowest),
+              std::max(run.highest, more.highest)};
+    }
+    run.lowest = std::min(run.lowest, lr[run.rows]);
+    run.highest = std::max(run.highest, lr[run.rows]);
+  }
+  return run;
 }
 
 }  // namespace
@@ -101,7 +132,7 @@ std::size_t State::scan(const Column& lr, const Column& loss, std::size_t from, 
         cursor.move_to(rates[i]);
         cover(cursor.cell(), cursor.cell());
       }
-      const RateRun run = kernel.rates_within(rates + i, rows - i, cursor.low(), cursor.high());
+      const RateRun run = rates_within(kernel, cursor, rates + i, rows - i);
       lowest_lr_ = std::min(lowest_lr_, run.lowest);
       highest_lr_ = std::max(highest_lr_, run.highest);
       cells_[static_cast<std::size_t>(cursor.cell() - origin_)].merge(
@@ -119,23 +150,19 @@ std::size_t State::add(const Column& lr, const Column& loss, std::size_t rows,
   const std::size_t parts = std::min<std::size_t>(std::max(1U, threads), most);
   std::vector<State> states(parts);
   std::vector<std::size_t> bad(parts, kNoRow);
-  const auto part = [&](std::size_t k) {
+  in_parallel(parts, [&](std::size_t k) {
     bad[k] = states[k].scan(lr, loss, rows * k / parts, rows * (k + 1) / parts, first_step);
-  };
-  std::vector<std::thread> pool;
-  for (std::size_t k = 1; k < parts; ++k) {
-    try {
-      pool.emplace_back(part, k);
-    } catch (const std::system_error&) {  // no more threads to be had
-      part(k);
-    }
-  }
-  part(0);
-  for (std::thread& thread : pool) thread.join();
+  });
   for (const std::size_t row : bad) {
     if (row != kNoRow) return row;
   }
-  for (const State& state : states) merge(state);
+  for (State& state : states) {
+    if (empty()) {
+      std::swap(*this, state);
+    } else {
+      merge(state);
+    }
+  }
   return kNoRow;
 }
 

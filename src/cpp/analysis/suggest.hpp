@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,8 @@ struct Findings {
 // What the rule needs to know beyond the points.
 struct Circumstances {
   std::vector<std::int64_t> first, last;  // steps of each point's rows
-  double nonfinite_x;  // ln(lr) from where on the loss is not finite, infinity if it always is
+  // ln(lr) from where on the loss is not finite
+  double nonfinite_x = std::numeric_limits<double>::infinity();
 };
 
 Findings suggest(const Points& points, const Circumstances& circumstances);

@@ -1,11 +1,14 @@
 #include "bindings/common.hpp"
 // common.hpp stays first: it must precede every other include.
+#include <algorithm>
 #include <mutex>
 
 #include "analysis/analyze.hpp"
 #include "analysis/column.hpp"
 #include "analysis/ema.hpp"
+#include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
+#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
 #include "simd/cpu.hpp"
@@ -109,6 +112,24 @@ py::dict extent(const SharedState& shared) {
                   "lowest_lr"_a = state.lowest_lr(), "highest_lr"_a = state.highest_lr());
 }
 
+py::dict curve_dict(const analysis::Points& points, const analysis::Curve& curve) {
+  using namespace py::literals;
+  return py::dict("x"_a = to_array(points.x), "loss"_a = to_array(curve.loss),
+                  "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
+                  "slope_se"_a = to_array(curve.slope_se));
+}
+
+py::dict fit(const SharedState& state, double window) {
+  analysis::Points points;
+  analysis::Curve curve;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    points = analysis::points_of(state.copy());
+    curve = analysis::fit(points, window);
+  }
+  return curve_dict(points, curve);
+}
+
 py::dict analyze(const SharedState& state) {
   analysis::Analysis a;
   {
@@ -117,17 +138,14 @@ py::dict analyze(const SharedState& state) {
   }
   using namespace py::literals;
   const char* const names[] = {"low", "medium", "high"};
-  const analysis::Curve& curve = a.findings.curve;
   const analysis::Phases& phases = a.findings.phases;
   const analysis::Suggestion& s = a.findings.suggestion;
   const auto interval = [](const analysis::Interval& i) {
     return i.low == i.low ? py::object(py::make_tuple(i.low, i.high)) : py::object(py::none());
   };
   return py::dict(
-      "curve"_a = py::dict("x"_a = to_array(a.points.x), "loss"_a = to_array(curve.loss),
-                           "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
-                           "slope_se"_a = to_array(curve.slope_se), "lowest"_a = to_array(a.lowest),
-                           "highest"_a = to_array(a.highest), "window"_a = a.findings.window),
+      "curve"_a = curve_dict(a.points, a.findings.curve), "lowest"_a = to_array(a.lowest),
+      "highest"_a = to_array(a.highest), "window"_a = a.findings.window,
       "phases"_a = py::dict(
           "plateau_end_lr"_a = or_none(phases.plateau_end_lr),
           "steepest_lr"_a = or_none(phases.steepest_lr), "min_lr"_a = or_none(phases.min_lr),
@@ -152,6 +170,81 @@ py::array_t<double> ema(const py::array& loss, double beta) {
   return smoothed;
 }
 
+// The smoothed column, or the index of the first row with a bad rate.
+py::object ema_by_half_life(const py::array& lr, const py::array& loss, double half_life) {
+  const Column rates = column_of(lr);
+  const Column losses = column_of(loss);
+  const std::size_t rows = rows_of(lr, loss);
+  py::array_t<double> smoothed(loss.size());
+  double* out = smoothed.mutable_data();
+  std::size_t bad;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    bad = analysis::ema_by_half_life(rates, losses, rows, half_life, out);
+  }
+  return bad == analysis::kNoRow ? py::object(std::move(smoothed)) : py::object(py::int_(bad));
+}
+
+py::array_t<double> running_median(const py::array& loss, std::size_t width) {
+  const Column losses = column_of(loss);
+  const auto rows = static_cast<std::size_t>(loss.size());
+  py::array_t<double> smoothed(loss.size());
+  double* out = smoothed.mutable_data();
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    analysis::running_median(losses, rows, width, out);
+  }
+  return smoothed;
+}
+
+// A line of the table as NumPy sees it; NaN where there is no such rate.
+struct RunRecord {
+  std::int64_t n, n_nonfinite;
+  double base_lr, base_lr_low, base_lr_high, max_lr, max_lr_low, max_lr_high;
+  double plateau_end_lr, steepest_lr, min_lr, turn_lr, divergence_lr;
+  std::int8_t confidence;  // 0 low, 1 medium, 2 high
+  bool lower_bound;
+};
+
+RunRecord record_of(const analysis::RunLine& line) {
+  const analysis::Suggestion& s = line.suggestion;
+  const analysis::Phases& p = line.phases;
+  return {line.rows,
+          line.nonfinite,
+          s.base_lr,
+          s.base_lr_interval.low,
+          s.base_lr_interval.high,
+          s.max_lr,
+          s.max_lr_interval.low,
+          s.max_lr_interval.high,
+          p.plateau_end_lr,
+          p.steepest_lr,
+          p.min_lr,
+          p.turn_lr,
+          p.divergence_lr,
+          static_cast<std::int8_t>(s.confidence),
+          s.lower_bound};
+}
+
+// One record a run, or the index of the first row with a bad rate.
+py::object analyze_runs(const py::array& lr, const py::array& loss,
+                        const std::vector<std::size_t>& offsets, unsigned threads) {
+  const Column rates = column_of(lr);
+  const Column losses = column_of(loss);
+  if (offsets.empty() || offsets.back() > rows_of(lr, loss) ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw py::value_error("offsets must ascend from 0 to the number of rows");
+  analysis::RunTable table;
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    table = analysis::analyze_runs(rates, losses, offsets, threads);
+  }
+  if (table.bad_row != analysis::kNoRow) return py::int_(table.bad_row);
+  py::array_t<RunRecord> records(static_cast<py::ssize_t>(table.lines.size()));
+  std::transform(table.lines.begin(), table.lines.end(), records.mutable_data(), record_of);
+  return records;
+}
+
 // (length, end)
 py::tuple longest_descent(const py::array& loss) {
   const Column losses = column_of(loss);
@@ -167,16 +260,25 @@ py::tuple longest_descent(const py::array& loss) {
 }  // namespace
 
 void bind_analysis(py::module_& m) {
+  PYBIND11_NUMPY_DTYPE(RunRecord, n, n_nonfinite, base_lr, base_lr_low, base_lr_high, max_lr,
+                       max_lr_low, max_lr_high, plateau_end_lr, steepest_lr, min_lr, turn_lr,
+                       divergence_lr, confidence, lower_bound);
   py::class_<SharedState>(m, "State", "Statistics of a log on the absolute grid of ln(lr).")
       .def(py::init<>())
       .def("add", &add, py::arg("lr"), py::arg("loss"), py::arg("first_step"), py::arg("threads"))
       .def("add_row", &add_row, py::arg("lr"), py::arg("loss"), py::arg("step"))
       .def("merge", &merge, py::arg("other"))
       .def("extent", &extent)
+      .def("fit", &fit, py::arg("window"))
       .def("analyze", &analyze)
       .def("to_bytes", &to_bytes)
       .def_static("from_bytes", &from_bytes, py::arg("data"));
+  m.def("analyze_runs", &analyze_runs, py::arg("lr"), py::arg("loss"), py::arg("offsets"),
+        py::arg("threads"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
+  m.def("ema_by_half_life", &ema_by_half_life, py::arg("lr"), py::arg("loss"),
+        py::arg("half_life"));
+  m.def("running_median", &running_median, py::arg("loss"), py::arg("width"));
   m.def("longest_descent", &longest_descent, py::arg("loss"));
 }
 
