@@ -62,8 +62,31 @@ Outcome put_number(PyObject* group, const Column& column, PyObject* whole, PyObj
   return Outcome::done;
 }
 
+// A dictionary's positions, as PyDict_Next counts them, stay what they are until keys are removed.
+// To look there first saves the look-up that is the greater part of a step.
+PyObject* find(PyObject* dict, const Target& target, PyObject* key) {
+  Py_ssize_t position = target.position;
+  PyObject* there = nullptr;
+  PyObject* value = nullptr;
+  if (PyDict_Next(dict, &position, &there, &value) && there == target.key) return value;
+  return PyDict_GetItemWithError(dict, key);
+}
+
+// Where the key is, and which of all equal strings it is there.
+void locate(PyObject* dict, PyObject* key, Target* target, std::vector<py::object>* held) {
+  PyObject* there = nullptr;
+  Py_ssize_t next = 0;
+  for (Py_ssize_t position = 0; PyDict_Next(dict, &next, &there, nullptr); position = next) {
+    if (!PyUnicode_Check(there) || PyUnicode_Compare(there, key) != 0) continue;
+    target->position = position;
+    target->key = there;
+    held->push_back(py::reinterpret_borrow<py::object>(there));
+    return;
+  }
+}
+
 Outcome put(PyObject* group, const Column& column, const Target& target, double value) {
-  PyObject* whole = PyDict_GetItemWithError(group, column.key.ptr());
+  PyObject* whole = find(group, target, column.key.ptr());
   if (whole == nullptr) return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
   PyObject* current = whole;
   if (column.slot >= 0) {
@@ -86,7 +109,7 @@ bool same(PyObject* list, const std::vector<py::object>& elements) {
   static_assert(sizeof(py::object) == sizeof(PyObject*), "both are arrays of pointers");
   const auto* now = static_cast<const void*>(PySequence_Fast_ITEMS(list));
   const auto* before = static_cast<const void*>(elements.data());
-  return n == elements.size() && std::memcmp(now, before, n * sizeof(PyObject*)) == 0;
+  return n == elements.size() && (n == 0 || std::memcmp(now, before, n * sizeof(PyObject*)) == 0);
 }
 
 std::vector<py::object> elements_of(py::handle list) {
@@ -105,7 +128,9 @@ Target target_from(py::handle description, std::size_t sources) {
                       {t[2].cast<std::uint32_t>(), t[4].cast<std::uint32_t>()},
                       static_cast<Kind>(t[0].cast<int>()),
                       py::object(t[6]).ptr(),
-                      reinterpret_cast<void*>(t[7].cast<std::uintptr_t>())};
+                      reinterpret_cast<void*>(t[7].cast<std::uintptr_t>()),
+                      nullptr,
+                      0};
   if (std::max(target.source[0], target.source[1]) >= sources) {
     throw std::invalid_argument("a target names a source that is not there");
   }
@@ -238,6 +263,12 @@ std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type
   const std::size_t targets = plan->groups.size() * plan->columns.size();
   if (plan->targets.size() != targets || plan->values.size() != static_cast<py::ssize_t>(targets)) {
     throw std::invalid_argument("a plan needs a target and a value for each column of each group");
+  }
+  Target* target = plan->targets.data();
+  for (const py::object& group : plan->groups) {
+    for (const Column& column : plan->columns) {
+      locate(group.ptr(), column.key.ptr(), target++, &plan->group_keys);
+    }
   }
   return plan;
 }
