@@ -157,6 +157,7 @@ double Plan::value(const Target& t) const {
 }
 
 Outcome Plan::fill(const When& when) {
+  if (const Outcome outcome = check(); outcome != Outcome::done) return outcome;
   if (evaluate(when) == Outcome::failed) return Outcome::failed;
   std::transform(targets.begin(), targets.end(), values.mutable_data(),
                  [this](const Target& target) { return value(target); });
@@ -165,10 +166,14 @@ Outcome Plan::fill(const When& when) {
 
 // Of the groups' own keys a few groups are looked at in each step, in turn: all where there are
 // few.
-bool Plan::fits(PyObject* groups_now) {
-  if (!same(groups_now, groups)) return false;
+Outcome Plan::check() {
+  static PyObject* const param_groups = PyUnicode_InternFromString("param_groups");
+  const auto groups_now =
+      py::reinterpret_steal<py::object>(PyObject_GetAttr(optimizer.ptr(), param_groups));
+  if (!groups_now) return Outcome::failed;
+  if (!same(groups_now.ptr(), groups)) return Outcome::stale;
   for (const Watched& watched : lists) {
-    if (!same(watched.list.ptr(), watched.elements)) return false;
+    if (!same(watched.list.ptr(), watched.elements)) return Outcome::stale;
   }
   constexpr std::size_t kChecked = 8;
   const std::size_t n = keys.empty() ? 0 : std::min(kChecked, groups.size());
@@ -177,18 +182,16 @@ bool Plan::fits(PyObject* groups_now) {
     next_group = group + 1 == groups.size() ? 0 : group + 1;
     const py::object* before = key_values.data() + group * keys.size();
     for (const py::object& key : keys) {
-      if (PyDict_GetItemWithError(groups[group].ptr(), key.ptr()) != before++->ptr()) return false;
+      if (PyDict_GetItemWithError(groups[group].ptr(), key.ptr()) != before++->ptr()) {
+        return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
+      }
     }
   }
-  return true;
+  return Outcome::done;
 }
 
 Outcome Plan::write(const When& when) {
-  static PyObject* const param_groups = PyUnicode_InternFromString("param_groups");
-  const auto groups_now =
-      py::reinterpret_steal<py::object>(PyObject_GetAttr(optimizer.ptr(), param_groups));
-  if (!groups_now) return Outcome::failed;
-  if (!fits(groups_now.ptr())) return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
+  if (const Outcome outcome = check(); outcome != Outcome::done) return outcome;
   if (evaluate(when) == Outcome::failed) return Outcome::failed;
   double* written = values.mutable_data();
   const Target* target = targets.data();

@@ -83,7 +83,8 @@ struct Plan {
   int traverse(visitproc visit, void* arg) const;
 
  private:
-  bool fits(PyObject* groups_now);
+  // Whether what the plan was made from is still there.
+  Outcome check();
   // Fills `source_values`.
   Outcome evaluate(const When& when);
   double value(const Target& target) const;
