@@ -131,7 +131,7 @@ def fastai_slide(
         ValueError: too few rows remain.
     """
     lr, loss = _fastai(lrs, losses, num_it, lr_diff + 1, "fastai_slide")
-    slope = np.gradient(loss)
+    slope = _gradient(loss)
     differ = np.abs(slope[lr_diff:] - slope[:-lr_diff]) > thresh  # NaN does not
     equal = np.flatnonzero(~differ)
     # The answer is that of the pair after the last equal one, but never after the last pair.
@@ -169,7 +169,7 @@ def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, 
         ValueError: fewer than two rows remain.
     """
     lr, loss = _rows(lrs, losses, skip_start, skip_end, 2, "torch_lr_finder")
-    return float(lr[int(np.gradient(loss.astype(np.float64)).argmin())])
+    return float(lr[int(_gradient(loss.astype(np.float64)).argmin())])
 
 
 def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
@@ -246,13 +246,19 @@ def dataiku(
     high = nearest(lr[lowest] / 10)
     low = nearest(lr[high] / 10)
     if lowest > 0:
-        slope = np.gradient(loss)
+        slope = _gradient(loss)
         start = lowest - int(np.argmax(slope[:lowest][::-1] >= 0))
         if start < lowest:
             steepest = start + int(np.argmin(slope[start:lowest]))
             if steepest < high and lr[steepest] / lr[high] <= 0.1:
                 low = steepest
     return float(lr[low]), float(lr[high])
+
+
+def _gradient(loss: NDArray[Any]) -> NDArray[Any]:
+    """NumPy's gradient, silent about infinite losses: they are data."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.gradient(loss)
 
 
 def recorded(
