@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, _core
 from clrfast.lr_scheduler import _tensors
 
 _NO_LIMIT = 2**62
+_USE_LAST_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
 
 
 class Mix(NamedTuple):
@@ -37,7 +38,7 @@ class Column(NamedTuple):
 
 
 class Setting:
-    """An attribute that the plan is made from: setting it drops the plan."""
+    """An attribute in the instance's __dict__ that the plan is made from: setting it drops the plan."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -53,17 +54,28 @@ class Setting:
             ) from None
 
     def __set__(self, instance: Any, value: Any) -> None:
+        instance._drop_plan()
         instance.__dict__[self._name] = value
-        instance._forget()
 
     def __delete__(self, instance: Any) -> None:
+        instance._drop_plan()
         del instance.__dict__[self._name]
-        instance._forget()
 
 
 def current(group: dict[str, Any], key: str, slot: int) -> Any:
     """What a group holds now under `key`, or the element `slot` of it."""
     return group[key] if slot < 0 else group[key][slot]
+
+
+def put(group: dict[str, Any], key: str, slot: int, value: Any) -> None:
+    """Write a value into a group: a tensor is filled, anything else replaced."""
+    now = current(group, key, slot)
+    if isinstance(now, Tensor):
+        now.fill_(float(value))
+    elif slot < 0:
+        group[key] = value
+    else:
+        group[key] = (*group[key][:slot], value, *group[key][slot + 1 :])
 
 
 def like(old: Any, value: float) -> Any:
@@ -83,13 +95,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value
-
-
-def check_optimizer(optimizer: object) -> Optimizer:
-    """The optimizer itself; TypeError, in torch's words, for anything else."""
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
-    return optimizer
 
 
 class Driven(_core.Stepper, LRScheduler):
@@ -121,11 +126,17 @@ class Driven(_core.Stepper, LRScheduler):
         """The last step that may be taken."""
         return _NO_LIMIT
 
+    def _has_own_get_lr(self) -> bool:
+        """Whether a subclass or the instance has its own get_lr, which is then called in every step."""
+        return type(self).get_lr is not Driven.get_lr or "get_lr" in self.__dict__
+
     # Where nothing is prepared yet, torch's own step() runs: it warns about the order of the calls, pointing
     # at the user's line since no Python frame lies between, and calls _update_lr.
     _step_slowly = LRScheduler.step
 
     def _update_lr(self, epoch: float | None = None) -> None:
+        if self._has_own_get_lr():
+            return super()._update_lr(epoch)  # type: ignore[arg-type]
         before = self.last_epoch
         self.last_epoch = before + 1 if epoch is None else epoch  # type: ignore[assignment]
         try:
@@ -172,8 +183,16 @@ class Driven(_core.Stepper, LRScheduler):
             values,
             places,
             self._restarts,
-            self._limit(),
+            -1 if self._has_own_get_lr() else self._limit(),
         )
+
+    def _drop_plan(self) -> None:
+        """Something that the plan is made from is about to change."""
+        values = self._values(None)
+        if values is not None:
+            if self._known_last_lr is None:
+                self._known_last_lr = self._rates(values)
+            self._forget()
 
     @property
     def _last_lr(self) -> list[float | Tensor]:
@@ -198,6 +217,25 @@ class Driven(_core.Stepper, LRScheduler):
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates of the last step, one a group: floats, or copies where the group holds a tensor."""
         return self._last_lr
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The learning rates of the current step, one a group; as torch's, it writes the momentum.
+
+        To look at the rates use `get_last_lr`: torch warns where this is called outside of a step.
+        """
+        if not self._get_lr_called_within_step:
+            warnings.warn(_USE_LAST_LR, UserWarning, stacklevel=2)
+        at = self._at()
+        values = self._values(at)
+        if values is None:
+            self._make_plan()
+            values = self._values(at)
+            assert values is not None  # since it was just made
+        for column, written in list(zip(self._columns()[1], values.T.tolist()))[1:]:
+            for group, mix, value in zip(self.optimizer.param_groups, column.mixes, written):
+                if mix is not None:
+                    put(group, column.key, column.slot, value)
+        return self._rates(values)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later, in plain numbers, lists and strings."""

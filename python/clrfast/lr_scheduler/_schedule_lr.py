@@ -11,7 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, check_optimizer, copy_of, current, like
+from clrfast.lr_scheduler._arguments import optimizer_of
+from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of, current, like
 
 Curve = Callable[[int], float]
 Curves = Union[Curve, Sequence[Optional[Curve]]]
@@ -60,7 +61,7 @@ class ScheduleLR(Driven):
         last_epoch: SupportsIndex = -1,
         **others: Curves | None,
     ) -> None:
-        check_optimizer(optimizer)
+        optimizer_of(optimizer)
         last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
         given = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, **others}
         groups = optimizer.param_groups
@@ -76,7 +77,6 @@ class ScheduleLR(Driven):
                 group.setdefault("initial_lr", like(group["lr"], float(curve(0))))
         for group in groups:  # those that are not driven; torch asks for it where a run is resumed
             group.setdefault("initial_lr", copy_of(group["lr"]))
-        self._get_lr_called_within_step = False
         LRScheduler.__init__(self, optimizer, last)
 
     @property
@@ -88,10 +88,6 @@ class ScheduleLR(Driven):
             for curve in curves
             if curve is not None
         )
-
-    def get_lr(self) -> list[float | Tensor]:
-        """The learning rates at `last_epoch`, one a group."""
-        return self._rates(self._values(self._at()))
 
     def _watched(self) -> list[list[Any]]:
         return list(self.schedules.values())
