@@ -101,7 +101,7 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
         self._step_slowly(epoch)
 
     def _at(self) -> float:
-        return max(self.T_cur, 0) / self.T_i
+        return float(max(self.T_cur, 0) / self.T_i)
 
     def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
         groups = self.optimizer.param_groups
