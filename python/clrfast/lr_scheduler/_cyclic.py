@@ -22,7 +22,7 @@ from clrfast.lr_scheduler._arguments import (
     set_momentum,
     uses_beta1,
 )
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of, put
+from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of, like, put
 
 _MODES = ("triangular", "triangular2", "exp_range")
 
@@ -123,8 +123,7 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         for group, rate in zip(optimizer.param_groups, base_lrs):
             if last == -1:
                 put(group, "lr", -1, copy_of(rate))
-            else:
-                group.setdefault("initial_lr", copy_of(rate))
+            group.setdefault("initial_lr", like(group["lr"], float(rate)))
         if cycle_momentum and last == -1:
             set_momentum(optimizer, *momenta, use_beta1)
         self._get_lr_called_within_step = False

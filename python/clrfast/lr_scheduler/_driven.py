@@ -67,6 +67,18 @@ def current(group: dict[str, Any], key: str, slot: int) -> Any:
     return group[key] if slot < 0 else group[key][slot]
 
 
+def _owned(group: dict[str, Any], column: Column, mix: Mix, shared: dict[int, Mix]) -> Any:
+    """What the group holds; a tensor that must also hold another value for another group is copied first."""
+    key, slot, _ = column
+    if slot >= 0 and type(group[key]) is not tuple:
+        group[key] = tuple(group[key])
+    held = current(group, key, slot)
+    if isinstance(held, Tensor) and shared.setdefault(id(held), mix) != mix:
+        held = copy_of(held)
+        group[key] = held if slot < 0 else (*group[key][:slot], held, *group[key][slot + 1 :])
+    return held
+
+
 def put(group: dict[str, Any], key: str, slot: int, value: Any) -> None:
     """Write a value into a group: a tensor is filled, anything else replaced."""
     now = current(group, key, slot)
@@ -157,6 +169,7 @@ class Driven(_core.Stepper, LRScheduler):
     def _make_plan(self) -> None:
         groups = self.optimizer.param_groups
         sources, columns = self._columns()
+        shared: dict[int, Mix] = {}
         places: list[_tensors.Place | None] = []
         targets: list[tuple[Any, ...] | None] = []
         for index, group in enumerate(groups):
@@ -166,9 +179,7 @@ class Driven(_core.Stepper, LRScheduler):
                     places.append(None)
                     targets.append(None)
                 else:
-                    if column.slot >= 0 and type(group[column.key]) is not tuple:
-                        group[column.key] = tuple(group[column.key])
-                    place = _tensors.place_of(current(group, column.key, column.slot))
+                    place = _tensors.place_of(_owned(group, column, mix, shared))
                     places.append(place)
                     targets.append((place.kind, *mix, place.tensor, place.address))
         values = np.zeros((len(groups), len(columns)))
