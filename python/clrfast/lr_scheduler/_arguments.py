@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Union
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from clrfast import _check
-from clrfast.lr_scheduler._driven import copy_of, put
+from clrfast.lr_scheduler._driven import copy_of, current, put
 
 PerGroup = Union[float, Tensor, Sequence[Union[float, Tensor]]]
 
@@ -61,10 +62,18 @@ def momentum_place(use_beta1: bool) -> tuple[str, int]:
 
 def set_momentum(optimizer: Optimizer, lows: list[Any], highs: list[Any], use_beta1: bool) -> None:
     """Start each group at its highest momentum, and note its bounds in it, as torch does."""
+    place = momentum_place(use_beta1)
+    if any(current(group, *place) == 0 for group in optimizer.param_groups):
+        warnings.warn(
+            "The optimizer has momentum 0, and cycle_momentum gives it some. If it should have none, pass "
+            "cycle_momentum=False.",
+            UserWarning,
+            stacklevel=3,
+        )
     for group, low, high in zip(optimizer.param_groups, lows, highs):
-        put(group, *momentum_place(use_beta1), copy_of(high))
-        group["max_momentum"] = high
-        group["base_momentum"] = low
+        put(group, *place, copy_of(high))
+        group["max_momentum"] = copy_of(high)
+        group["base_momentum"] = copy_of(low)
 
 
 def extended(name: str, values: list[Any], groups: int) -> list[float]:
