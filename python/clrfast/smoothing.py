@@ -142,6 +142,4 @@ def local_linear(
     if bad is not None:
         raise bad_rate(float(lr[bad]), f" (row {bad})")
     fit = state.fit(window)
-    return LocalLinear(
-        np.exp(fit["x"]), fit["loss"], fit["loss_se"], fit["slope"], fit["slope_se"]
-    )
+    return LocalLinear(np.exp(fit["x"]), fit["loss"], fit["loss_se"], fit["slope"], fit["slope_se"])

@@ -32,4 +32,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
         "core.");
   clrfast::bind_schedule(m);
   clrfast::bind_analysis(m);
+  clrfast::bind_events(m);
 }
