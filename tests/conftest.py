@@ -8,7 +8,9 @@ import matplotlib as mpl
 from hypothesis import settings
 
 mpl.use("Agg")
-# These machines are shared: a slow example is not a defect.
+# These machines are shared: threads that wait for each other take a hundred times as long, and a slow example
+# is not a defect.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("default", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -29,6 +29,16 @@ def test_runs_as_a_module_and_says_its_version() -> None:
     assert done.stdout == f"clrfast {clrfast.__version__}\n"
 
 
+def test_says_nothing_when_nobody_reads_on(log: Path) -> None:
+    command = [sys.executable, "-m", "clrfast", "analyze", str(log), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == f"Read 100 rows of 'lr' and 'loss' from {log}.\n"
+    assert process.returncode == 1
+
+
 def test_analyze_prints_phases_and_range(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyze", str(log)]) == 0
     out, err = capsys.readouterr()

@@ -20,6 +20,7 @@ from clrfast import Schedule, range_test, schedules
 from clrfast._cli import save_plot, summary
 from clrfast._demo_data import Data, load
 from clrfast.analysis import Analysis
+from clrfast.lr_scheduler import ScheduleLR
 
 # What people try first with SGD: the default of Keras; that of PyTorch, 0.001, does worse here.
 _FIXED = 0.01
@@ -149,7 +150,7 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
     ]
     save_schedules(ways, steps, out / "schedules.png")
     with _one_thread(), tqdm(total=len(ways) * seeds, desc="training", unit="run") as bar:
-        ways = [run(way, data, steps, seeds, bar.update) for way in ways]
+        ways = [run(way, data, seeds, bar.update) for way in ways]
     return Result(data.name, steps, analysis, ways)
 
 
@@ -189,12 +190,12 @@ def optimizer(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=_FIXED, momentum=0.9)
 
 
-def run(way: Way, data: Data, steps: int, seeds: int, done: Callable[[], object]) -> Way:
+def run(way: Way, data: Data, seeds: int, done: Callable[[], object]) -> Way:
     """Train with each seed; return the way with its errors and times."""
     errors, seconds = [], []
     for seed in range(seeds):
         start = time.perf_counter()
-        model = train(way.schedule, data, steps, seed)
+        model = train(way.schedule, data, seed)
         seconds.append(time.perf_counter() - start)
         x, y = data.validation
         with torch.no_grad():
@@ -204,19 +205,18 @@ def run(way: Way, data: Data, steps: int, seeds: int, done: Callable[[], object]
     return dataclasses.replace(way, errors=tuple(errors), seconds=tuple(seconds))
 
 
-def train(schedule: Schedule, data: Data, steps: int, seed: int) -> nn.Module:
-    """Train a new network for so many steps, at the schedule's rates."""
+def train(schedule: Schedule, data: Data, seed: int) -> nn.Module:
+    """Train a new network at the schedule's rates."""
     model = network(data, seed)
     sgd = optimizer(model)
+    scheduler = ScheduleLR(sgd, lr=schedule)
     loader = data.loader(seed)
-    step = 0
-    while step < steps:
+    for _ in range(data.epochs):
         for x, y in loader:
-            sgd.param_groups[0]["lr"] = schedule(step)
             sgd.zero_grad()
             F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
             sgd.step()
-            step += 1
+            scheduler.step()
     return model
 
 

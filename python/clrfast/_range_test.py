@@ -53,6 +53,9 @@ def range_test(
     which is read back every 10 steps (5 % of them if that is more); what was recorded after the decisive
     loss is cut off.
 
+    Where several processes train one model, all must stop at the same step: let `train_step` return the mean
+    of their losses.
+
     Args:
         model: The module to train.
         optimizer: Its optimizer. Groups whose rates differ keep their ratios, and the recorded rate is the

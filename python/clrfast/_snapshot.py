@@ -87,12 +87,15 @@ class Snapshot:
 
     def __enter__(self) -> None:
         """Lay aside what would be written into: gradients, and the iterator that a loader keeps."""
-        if isinstance(self._loader, DataLoader):
-            # With persistent workers it hands out this one iterator, over and over.
-            self._undo.append(partial(setattr, self._loader, "_iterator", self._loader._iterator))
-            self._loader._iterator = None
-        for tensor in self._leaves:
-            tensor.grad = None
+        with ExitStack() as interrupted:
+            interrupted.push(self)
+            if isinstance(self._loader, DataLoader):
+                # With persistent workers it hands out this one iterator, over and over.
+                self._undo.append(partial(setattr, self._loader, "_iterator", self._loader._iterator))
+                self._loader._iterator = None
+            for tensor in self._leaves:
+                tensor.grad = None
+            interrupted.pop_all()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
