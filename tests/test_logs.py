@@ -179,7 +179,7 @@ def test_missing_columns_name_the_file_and_what_it_has(text: str, tmp_path: Path
         ("a.json", "3", {}, r"a\.json: neither an object of columns nor a list of rows"),
         ("a.json", "[3]", {}, r"a\.json: neither"),
         ("a.json", '{"lr": 3}', {}, r"columns: none at all$"),
-        ("a.json", '{"lr": [1], "loss": [1, 2]}',  {"loss": "x"}, r"no column has the name 'x'"),
+        ("a.json", '{"lr": [1], "loss": [1, 2]}', {"loss": "x"}, r"no column has the name 'x'"),
         ("a.json", '{"lr": [[1]], "loss": [1]}', {}, r"a\.json: .* row 1: 'lr' is '\[1\]', not a number"),
         (
             "a.pkl",
