@@ -234,9 +234,9 @@ def read(
     rate and the loss of a step stand on different rows, as in Lightning's and TensorBoard's files, rows
     are joined by their step, and steps that lack one of both are left out.
 
-    What is damaged or cut short is read as far as it can be; the rest is told in a :class:`ReadWarning`
-    and in `Log.problems`. Of a folder or a pattern, files without such columns are passed over, and told
-    likewise.
+    What is damaged or cut short is read as far as it can be; the rest is told in a :class:`ReadWarning` and
+    in `Log.problems`. (Nothing shows that the last number of a text without a last end of line is cut.) Of
+    a folder or a pattern, files without such columns are passed over, and told likewise.
 
     CSV and JSON lines are read many times faster where Polars is installed: ``pip install 'clrfast[logs]'``.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from clrfast._readers._input import Input
 from clrfast._readers._table import Cells, Rows, Table, cells
@@ -97,22 +96,21 @@ class Delimited(Table):
             import polars as pl
         except ImportError:
             return None
-        header = self._delimiter.join(map(str, range(len(self.names)))).encode()
-        wanted = list(dict.fromkeys([*places, *([] if label is None else [label])]))
-        types: dict[str, Any] = {str(place): pl.Float64 for place in places}
+        names = list(map(str, range(len(self.names))))
+        schema = {name: pl.Float64 if place in places else pl.String for place, name in enumerate(names)}
         try:
             frame = pl.read_csv(
-                b"%s\n%s" % (header, data),
+                data,
+                has_header=False,
                 separator=self._delimiter,
-                columns=[str(place) for place in wanted],
-                schema_overrides=types,
-                infer_schema_length=0,
+                columns=sorted({*places, *([] if label is None else [label])}),
+                schema=schema,
             )
         except pl.exceptions.PolarsError:
             return None
         numbers = []
         for place in places:
-            column = frame[str(place)]
+            column = frame[names[place]]
             missing = column.is_null().to_numpy() if column.null_count() else None
             numbers.append(Cells(column.to_numpy(), missing))
         # Polars fills short lines with nothing, skips none, and takes quoted ends of lines for text.
@@ -121,5 +119,5 @@ class Delimited(Table):
             delimiters = data.count(self._delimiter.encode())
             if frame.height != lines or delimiters != lines * (len(self.names) - 1):
                 return None
-        labels = None if label is None else frame[str(label)].str.strip_chars().fill_null("").to_list()
+        labels = None if label is None else frame[names[label]].str.strip_chars().fill_null("").to_list()
         return Rows(numbers, labels)

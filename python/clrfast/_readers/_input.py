@@ -8,6 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from io import FileIO
 
 BLOCK = 1 << 22  # bytes: small enough for the caches, large enough for calls to cost nothing
-_LONGEST_LINE = 1 << 26
+_LONGEST_LINE = 1 << 20  # beyond a block
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)  # what decompressors raise
 
 
@@ -55,6 +56,16 @@ class Input:
         self.advance = advance
         self._bad_rows = 0
         self._first_bad_row = ""
+        self._ends_early = False
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Input:
+        """Keep what `open` opens until the end of the block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self._opened.close()
 
     def problem(self, what: str, path: Path | None = None) -> None:
         """Report what is wrong with a file, by default the first."""
@@ -95,6 +106,7 @@ class Input:
                         self.advance(raw.tell() - position)
                         position = raw.tell()
             except _DamageError as damage:
+                self._ends_early = True
                 if not peek:
                     self.problem(f"the compressed data end early or are damaged ({damage})", path)
 
@@ -104,18 +116,40 @@ class Input:
         Raises:
             ValueError: There is no end of a line for too long: it is not text.
         """
-        rest: list[bytes] = []
+        compressed = self.path.suffix.lower() in COMPRESSED
+        for lines in self._cut(peek=peek) if compressed else self._whole_lines(peek=peek):
+            if len(lines) > BLOCK + _LONGEST_LINE:
+                raise ValueError(f"{self.path}: not lines of text")
+            yield lines
+
+    def _whole_lines(self, *, peek: bool) -> Iterator[bytes]:
+        """Find where a line ends first, then read up to there: to cut what was read would be to copy it."""
+        with self.path.open("rb") as file:
+            start = 0
+            while True:
+                file.seek(start + BLOCK)
+                file.readline(_LONGEST_LINE + 1)
+                end = file.tell()
+                file.seek(start)
+                lines = file.read(end - start)
+                if not lines:
+                    return
+                yield lines
+                start += len(lines)
+                if not peek:
+                    self.advance(len(lines))
+
+    def _cut(self, *, peek: bool) -> Iterator[bytes]:
+        rest = b""
         for block in self.blocks(peek=peek):
             end = block.rfind(b"\n") + 1
-            if end:
-                yield b"".join((*rest, block[:end]))
-                rest = [block[end:]]
+            if end or len(rest) > BLOCK:
+                yield rest + block[:end]
+                rest = block[end:]
             else:
-                rest.append(block)
-                if sum(map(len, rest)) > _LONGEST_LINE:
-                    raise ValueError(f"{self.path}: not lines of text")
-        if any(rest):
-            yield b"".join(rest)
+                rest += block
+        if rest and not self._ends_early:  # a number that is cut short still looks like one
+            yield rest
 
     def contents(self) -> bytes:
         """Return all of the file."""
@@ -125,7 +159,7 @@ class Input:
         """Return the contents of a file, by default the first, as a file in which to seek."""
         path = path or self.path
         if path.suffix.lower() not in COMPRESSED:
-            return path.open("rb")
+            return self._opened.enter_context(path.open("rb"))
         return io.BytesIO(b"".join(self.blocks(path)))
 
 

@@ -18,7 +18,7 @@ USUAL = {
         r"train(ing)?_loss(es)?",
         r"(train(ing)?_)?((batch|step|iter)_loss|loss_(batch|step|iter))",
         r"loss(es)?_train(ing)?(_(batch|step|iter))?",
-        r"(?!.*(val|valid|validation|eval|dev|test|epoch)).+_loss",
+        r"(?!(.*_)?(val|valid|validation|eval|dev|test|epoch)_).+_loss",
     ),
     "step": (r"(trainer_)?global_step", r"steps?", r"iter(ation)?s?"),
     "run": (r"run(_?(id|name))?",),

@@ -108,17 +108,17 @@ def _run(
     found: Callable[[Found], object],
 ) -> Iterator[Chunk]:
     problems: list[str] = []
-    file = Input(source.paths, problems.append, advance)
-    form = format_of(file.path)
-    assert form is not None
-    table = form.table(file)
-    columns = _columns(file, table, choice)
-    found(columns)
     rows = 0
-    for chunk in _chunks(table, columns, name or source.name, joined_names=bool(name)):
-        rows += len(chunk.lr)
-        yield chunk
-    file.done()
+    with Input(source.paths, problems.append, advance) as file:
+        form = format_of(file.path)
+        assert form is not None
+        table = form.table(file)
+        columns = _columns(file, table, choice)
+        found(columns)
+        for chunk in _chunks(table, columns, name or source.name, joined_names=bool(name)):
+            rows += len(chunk.lr)
+            yield chunk
+        file.done()
     if problems and not rows:
         raise ValueError(f"no row can be read; {'; '.join(problems)}")
     for problem in problems:
@@ -132,7 +132,9 @@ def _columns(file: Input, table: Table, choice: Choice) -> Found:
     )
     assert lr is not None
     assert loss is not None
-    return Found(lr, loss, step, run)
+    if run in (lr, loss):
+        raise ValueError(f"{file.path}: {run!r} cannot tell the runs apart and be the rate or the loss too")
+    return Found(lr, loss, None if step == run else step, run)
 
 
 def _chunks(table: Table, columns: Found, name: str, *, joined_names: bool) -> Iterator[Chunk]:
