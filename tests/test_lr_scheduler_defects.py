@@ -1,4 +1,4 @@
-"""What is wrong in torch 2.13's classes and right in ours: torch's fail each test in one case at least."""
+"""What is wrong in torch 2.13's classes and right in ours: each test fails somewhere with torch's classes."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace clrfast {
 
@@ -70,7 +71,7 @@ Outcome put(PyObject* group, const Column& column, const Target& target, double 
     current = PyTuple_GET_ITEM(whole, column.slot);
   }
   if (target.kind == Kind::number) return put_number(group, column, whole, current, value);
-  if (current != target.tensor.ptr()) return Outcome::stale;
+  if (current != target.tensor) return Outcome::stale;
   if (target.kind == Kind::float32) {
     *static_cast<float*>(target.memory) = static_cast<float>(value);
   } else if (target.kind == Kind::float64) {
@@ -81,12 +82,11 @@ Outcome put(PyObject* group, const Column& column, const Target& target, double 
 
 bool same(PyObject* list, const std::vector<py::object>& elements) {
   if (!PyList_CheckExact(list)) return false;
-  const Py_ssize_t n = PyList_GET_SIZE(list);
-  if (static_cast<std::size_t>(n) != elements.size()) return false;
-  for (Py_ssize_t i = 0; i < n; ++i) {
-    if (PyList_GET_ITEM(list, i) != elements[static_cast<std::size_t>(i)].ptr()) return false;
-  }
-  return true;
+  const auto n = static_cast<std::size_t>(PyList_GET_SIZE(list));
+  static_assert(sizeof(py::object) == sizeof(PyObject*), "both are arrays of pointers");
+  const auto* now = static_cast<const void*>(PySequence_Fast_ITEMS(list));
+  const auto* before = static_cast<const void*>(elements.data());
+  return n == elements.size() && std::memcmp(now, before, n * sizeof(PyObject*)) == 0;
 }
 
 std::vector<py::object> elements_of(py::handle list) {
@@ -98,14 +98,14 @@ std::vector<py::object> elements_of(py::handle list) {
 }
 
 Target target_from(py::handle description, std::size_t sources) {
-  if (description.is_none()) return {Kind::none, 0.0, {0, 0}, {0.0, 0.0}, py::none(), nullptr};
+  if (description.is_none()) return {};
   const auto t = py::cast<py::tuple>(description);
-  Target target{static_cast<Kind>(t[0].cast<int>()),
-                t[1].cast<double>(),
-                {t[2].cast<std::size_t>(), t[4].cast<std::size_t>()},
-                {t[3].cast<double>(), t[5].cast<double>()},
-                t[6],
-                reinterpret_cast<void*>(t[7].cast<std::uintptr_t>())};
+  const Target target{t[1].cast<double>(),
+                      {t[3].cast<double>(), t[5].cast<double>()},
+                      {t[2].cast<std::uint32_t>(), t[4].cast<std::uint32_t>()},
+                      static_cast<Kind>(t[0].cast<int>()),
+                      py::object(t[6]).ptr(),
+                      reinterpret_cast<void*>(t[7].cast<std::uintptr_t>())};
   if (std::max(target.source[0], target.source[1]) >= sources) {
     throw std::invalid_argument("a target names a source that is not there");
   }
@@ -123,11 +123,18 @@ Outcome Plan::evaluate(const When& when) {
       return Outcome::failed;
     }
   }
-  double* value = values.mutable_data();
+  return Outcome::done;
+}
+
+double Plan::value(const Target& t) const {
   const double* s = source_values.data();
-  for (const Target& t : targets) {
-    *value++ = t.base + t.weight[0] * s[t.source[0]] + t.weight[1] * s[t.source[1]];
-  }
+  return t.base + t.weight[0] * s[t.source[0]] + t.weight[1] * s[t.source[1]];
+}
+
+Outcome Plan::fill(const When& when) {
+  if (evaluate(when) == Outcome::failed) return Outcome::failed;
+  std::transform(targets.begin(), targets.end(), values.mutable_data(),
+                 [this](const Target& target) { return value(target); });
   return Outcome::done;
 }
 
@@ -158,16 +165,17 @@ Outcome Plan::write(const When& when) {
   if (!groups_now) return Outcome::failed;
   if (!fits(groups_now.ptr())) return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
   if (evaluate(when) == Outcome::failed) return Outcome::failed;
-  const double* value = values.data();
+  double* written = values.mutable_data();
   const Target* target = targets.data();
   for (const py::object& group : groups) {
     for (const Column& column : columns) {
+      *written = value(*target);
       if (target->kind != Kind::none) {
-        const Outcome outcome = put(group.ptr(), column, *target, *value);
+        const Outcome outcome = put(group.ptr(), column, *target, *written);
         if (outcome != Outcome::done) return outcome;
       }
       ++target;
-      ++value;
+      ++written;
     }
   }
   if (!finish.is_none() && !py::reinterpret_steal<py::object>(PyObject_CallNoArgs(finish.ptr()))) {
@@ -183,7 +191,6 @@ int Plan::traverse(visitproc visit, void* arg) const {
   };
   for (const py::object* object : {&optimizer, &finish, &keep}) Py_VISIT(object->ptr());
   for (const Source& source : sources) Py_VISIT(source.callable.ptr());
-  for (const Target& target : targets) Py_VISIT(target.tensor.ptr());
   for (const Watched& watched : lists) {
     Py_VISIT(watched.list.ptr());
     if (const int result = each(watched.elements)) return result;
@@ -209,7 +216,7 @@ std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type
     plan->sources.push_back({py::reinterpret_borrow<py::object>(source),
                              schedule ? &table_of(source).view() : nullptr});
   }
-  plan->source_values.resize(plan->sources.size());
+  plan->source_values.resize(std::max<std::size_t>(plan->sources.size(), 1));
   for (py::handle target : arguments[3]) {
     plan->targets.push_back(target_from(target, plan->sources.size()));
   }

@@ -18,12 +18,12 @@ enum class Kind : std::uint8_t {
 
 // value = base + weight[0] * source[0] + weight[1] * source[1]
 struct Target {
-  Kind kind;
   double base;
-  std::size_t source[2];
   double weight[2];
-  py::object tensor;  // what was there when the plan was made
-  void* memory;       // of a tensor in host memory; `keep` holds it
+  std::uint32_t source[2];
+  Kind kind;
+  PyObject* tensor;  // what was there when the plan was made; `keep` holds it,
+  void* memory;      // and the memory of a tensor on the host
 };
 
 struct Column {
@@ -73,7 +73,7 @@ struct Plan {
   std::vector<double> source_values;
 
   // Fills `values`.
-  Outcome evaluate(const When& when);
+  Outcome fill(const When& when);
   // Writes all values into the optimizer.
   Outcome write(const When& when);
 
@@ -81,6 +81,9 @@ struct Plan {
 
  private:
   bool fits(PyObject* groups_now);
+  // Fills `source_values`.
+  Outcome evaluate(const When& when);
+  double value(const Target& target) const;
 };
 
 // The plan from the arguments of Stepper._prepare.

@@ -128,7 +128,7 @@ PyObject* values(PyObject* self, PyObject* step) {
     if (!plan) Py_RETURN_NONE;
     py::object written = plan->values.attr("copy")();
     if (step == Py_None) return written.release().ptr();
-    if (plan->evaluate(when_from(step)) == Outcome::failed) return nullptr;
+    if (plan->fill(when_from(step)) == Outcome::failed) return nullptr;
     py::object asked = plan->values.attr("copy")();
     plan->values[py::ellipsis()] = written;
     return asked.release().ptr();
