@@ -283,6 +283,34 @@ def test_a_changed_schedule_or_value_is_seen() -> None:
     assert [float(group["lr"]) for group in groups] == [RATE(5), 2.0]
 
 
+def test_values_are_found_wherever_their_keys_go() -> None:
+    scheduler = ScheduleLR(sgd(2), lr=RATE, momentum=MOMENTUM)
+    groups = scheduler.optimizer.param_groups
+
+    def shuffle(step: int) -> None:
+        if step == 1:  # the same keys in another order
+            items = list(groups[0].items())[::-1]
+            groups[0].clear()
+            groups[0].update(items)
+        if step == 2:  # equal keys that are other objects
+            items = [("".join(list(key)), value) for key, value in groups[1].items()]
+            groups[1].clear()
+            groups[1].update(items)
+        if step == 3:
+            groups[1]["lr"] = groups[1].pop("lr")
+        if step == 4:  # the dictionary grows
+            groups[0].update({f"key {i}": i for i in range(100)})
+
+    for step in range(8):
+        shuffle(step)
+        train_step(scheduler)
+        expected = (RATE(step + 1), MOMENTUM(step + 1))
+        assert [(group["lr"], group["momentum"]) for group in groups] == [expected] * 2
+    del groups[0]["lr"]
+    with pytest.raises(KeyError, match="lr"):
+        scheduler.step()
+
+
 def test_step_to_an_epoch() -> None:
     scheduler = ScheduleLR(sgd(), lr=RATE)
     scheduler.optimizer.step()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, _core
-from clrfast.lr_scheduler import _tensors
+from clrfast.lr_scheduler import _history, _tensors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _NO_LIMIT = 2**62
 _USE_LAST_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
@@ -134,6 +137,14 @@ class Driven(_core.Stepper, LRScheduler):
         """What the curves are evaluated at."""
         return self.last_epoch
 
+    def _at_step(self, step: int) -> float:
+        """What the curves are evaluated at in a step, wherever the run is."""
+        return step
+
+    def _natural_length(self) -> int:
+        """How many steps a picture should show."""
+        return 1000
+
     def _limit(self) -> int:
         """The last step that may be taken."""
         return _NO_LIMIT
@@ -205,6 +216,41 @@ class Driven(_core.Stepper, LRScheduler):
                 self._known_last_lr = self._rates(values)
             self._forget()
 
+    def _values_now(self, at: float) -> npt.NDArray[np.float64]:
+        """All values, of shape (groups, columns), without writing them."""
+        values = self._values(at)
+        if values is None:
+            self._make_plan()
+            values = self._values(at)
+            assert values is not None  # since the plan was just made
+        return values
+
+    @property
+    def history(self) -> dict[str, npt.NDArray[Any]]:
+        """The run so far, from its step 0, also if it was resumed: at most 1,000 steps, evenly spread.
+
+        The steps are an int64 array of shape (n,) under ``step``, and the values float64 arrays of shape
+        (n, groups) under ``lr``, ``momentum``, ``beta1``, ...; NaN where a group is left alone. They are what
+        the schedule gives, computed when asked for: keeping them costs neither time nor memory.
+        """
+        return _history.history(self)
+
+    def plot(self, ax: Axes | None = None, *, name: str = "lr", steps: SupportsIndex | None = None) -> Axes:
+        """Draw a hyperparameter against the step, and where the run is now (needs matplotlib).
+
+        Args:
+            ax: The axes to draw into; None makes new ones.
+            name: Which one, by its name in `history`.
+            steps: How many steps to draw; None means to the end, or a few cycles.
+
+        Returns:
+            The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
+
+        Raises:
+            ValueError: Nothing of that name is driven.
+        """
+        return _history.plot(self, ax, name, steps)
+
     @property
     def _last_lr(self) -> list[float | Tensor]:
         """The rates of the last step, made only once somebody asks for them."""
@@ -236,12 +282,7 @@ class Driven(_core.Stepper, LRScheduler):
         """
         if not self._get_lr_called_within_step:
             warnings.warn(_USE_LAST_LR, UserWarning, stacklevel=2)
-        at = self._at()
-        values = self._values(at)
-        if values is None:
-            self._make_plan()
-            values = self._values(at)
-            assert values is not None  # since it was just made
+        values = self._values_now(self._at())
         for column, written in list(zip(self._columns()[1], values.T.tolist()))[1:]:
             for group, mix, value in zip(self.optimizer.param_groups, column.mixes, written):
                 if mix is not None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import _check
+from clrfast import Schedule, _check, _plot_schedule
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of, current, like
 
@@ -88,6 +88,11 @@ class ScheduleLR(Driven):
             for curve in curves
             if curve is not None
         )
+
+    def _natural_length(self) -> int:
+        curves: list[Any] = [curve for each in self.schedules.values() for curve in each]
+        lengths = (_plot_schedule._natural_length(c) for c in curves if isinstance(c, Schedule))
+        return max(lengths, default=super()._natural_length())
 
     def _watched(self) -> list[list[Any]]:
         return list(self.schedules.values())
