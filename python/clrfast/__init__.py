@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as _version
-
 try:
     from clrfast import _core as _core
 except ImportError as error:
@@ -26,7 +24,7 @@ from clrfast.analysis import analyze as analyze
 from clrfast.logs import Log as Log
 
 Schedule.__module__ = "clrfast"
-__version__ = _version("clrfast")
+__version__: str
 __all__ = [
     "Analysis",
     "Log",
@@ -45,3 +43,11 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # read when asked for: the standard library takes its time over it
+        from importlib.metadata import version
+
+        return version("clrfast")
+    raise AttributeError(f"module 'clrfast' has no attribute {name!r}")

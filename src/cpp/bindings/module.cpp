@@ -31,6 +31,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
         "The compiler, the build type and the CPU level ('base', 'v3' or 'v4') of the compiled "
         "core.");
   clrfast::bind_schedule(m);
+  clrfast::bind_stepper(m);
   clrfast::bind_analysis(m);
   clrfast::bind_events(m);
 }

@@ -1,0 +1,34 @@
+"""A drop-in for torch.optim.lr_scheduler: all of its names, with faster classes of its closed-form ones.
+
+``from clrfast import lr_scheduler`` in place of ``from torch.optim import lr_scheduler`` is all that changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clrfast._require import require as _require
+
+_require("torch", "clrfast.lr_scheduler", "torch")
+
+import torch.optim.lr_scheduler as _torch_lr_scheduler  # noqa: E402 - after the check that says how to install it
+from torch.optim.lr_scheduler import *  # noqa: E402, F403
+from torch.optim.lr_scheduler import __all__ as _torch_names  # noqa: E402
+
+from clrfast.lr_scheduler._cyclic import CyclicLR as CyclicLR  # noqa: E402
+from clrfast.lr_scheduler._one_cycle import OneCycleLR as OneCycleLR  # noqa: E402
+from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR  # noqa: E402
+from clrfast.lr_scheduler._warm_restarts import (  # noqa: E402
+    CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
+)
+
+__all__ = [*_torch_names, "ScheduleLR"]
+
+
+def __getattr__(name: str) -> Any:
+    """What torch's module has besides its public names, as EPOCH_DEPRECATION_WARNING."""
+    return getattr(_torch_lr_scheduler, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *dir(_torch_lr_scheduler)})
