@@ -14,6 +14,7 @@ from clrfast import analysis as analysis
 from clrfast import logs as logs
 from clrfast import rules as rules
 from clrfast import schedules as schedules
+from clrfast import smoothing as smoothing
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import range_test as range_test
@@ -38,6 +39,7 @@ __all__ = [
     "rules",
     "schedule",
     "schedules",
+    "smoothing",
 ]
 
 
