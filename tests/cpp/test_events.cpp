@@ -4,8 +4,8 @@
 #include <cstring>
 #include <random>
 
-#include "../fuzz/events_split.hpp"
 #include "check.hpp"
+#include "events_split.hpp"
 
 using clrfast::events::check_splits;
 using clrfast::events::crc32c;

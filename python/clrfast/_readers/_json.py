@@ -66,6 +66,9 @@ def rows_of(
     where: Callable[[int], str],
 ) -> Rows:
     """Return the rows whose cells are numbers or missing; others are reported with their place."""
+    if all(set(map(type, columns[name])) <= {float, type(None)} for name in numbers):  # nothing to check
+        labels = None if label is None else list(map(str, columns[label]))
+        return Rows([cells(columns[name]) for name in numbers], labels)
     kept: list[int] = []
     found: list[list[float | None]] = [[] for _ in numbers]
     for row, values in enumerate(zip(*(columns[name] for name in numbers))):

@@ -14,16 +14,17 @@ from clrfast._readers._input import Input
 from clrfast._readers._json import flat, rows_of
 from clrfast._readers._table import Cells, Rows, Table
 
+_SAMPLE = 10_000  # lines
 _SMALL = 1 << 18  # bytes that json parses sooner than Polars is imported
 
 
 class JsonLines(Table):
-    """The columns of a file of JSON lines: the names that its first few megabytes have."""
+    """The columns of a file of JSON lines: the names that its first ten thousand have."""
 
     def __init__(self, file: Input) -> None:
-        """Read the first block."""
+        """Read these lines."""
         self._file = file
-        found = [_object(line) for line in next(file.lines(peek=True), b"").splitlines()]
+        found = [_object(line) for line in next(file.lines(peek=True), b"").split(b"\n", _SAMPLE)[:_SAMPLE]]
         objects = [item for item in found if isinstance(item, dict)]
         self._top = {name for item in objects for name, value in item.items() if not isinstance(value, dict)}
         self.names = list(dict.fromkeys(name for item in objects for name in flat(item)))

@@ -44,5 +44,6 @@ class Table(ABC):
 def cells(values: Sequence[float | None]) -> Cells:
     """Return numbers, None where there is none, as the cells of a column."""
     array = np.array(values, dtype=np.float64)  # None becomes NaN
-    missing = np.fromiter((value is None for value in values), np.bool_, len(values))
-    return Cells(array, missing if missing.any() else None)
+    if None not in values:
+        return Cells(array)
+    return Cells(array, np.fromiter((value is None for value in values), np.bool_, len(values)))

@@ -1,4 +1,5 @@
-// libFuzzer: any bytes as an event file, and any bytes as records with sound checksums. See run.sh.
+// libFuzzer: any bytes as an event file, and any bytes as records with sound checksums. See
+// .ci/fuzz.
 #include <cstdint>
 
 #include "events_split.hpp"

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "../cpp/check.hpp"
+#include "check.hpp"
 #include "events/crc32c.hpp"
 #include "events/reader.hpp"
 
