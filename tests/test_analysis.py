@@ -184,8 +184,35 @@ def test_any_real_dtype_and_stride(dtype):
 def test_torch_tensors():
     torch = pytest.importorskip("torch")
     lr, loss = valley_log()
+    wanted = analyze(lr, loss).suggestion
     tensor = torch.tensor(loss, requires_grad=True)
-    assert analyze(torch.tensor(lr), tensor).suggestion == analyze(lr, loss).suggestion
+    assert analyze(torch.tensor(lr), tensor).suggestion == wanted
+    assert analyze(lr.tolist(), list(torch.tensor(loss))).suggestion == wanted
+    rounded = torch.tensor(loss).bfloat16()
+    assert analyze(lr, rounded).suggestion == analyze(lr, rounded.double().numpy()).suggestion
+    single = torch.tensor(loss, dtype=torch.float32)
+    assert np.shares_memory(analyze(lr, single).loss, single.numpy())  # no copy
+    with pytest.raises(TypeError, match="losses must be a column of real numbers in this machine's"):
+        analyze(lr, torch.empty(400, device="meta"))
+
+
+def test_dlpack():
+    class Producer:
+        """An array of some other library."""
+
+        def __init__(self, array):
+            self.array = array
+
+        def __dlpack__(self, **options):
+            return self.array.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.array.__dlpack_device__()
+
+    lr, loss = valley_log()
+    a = analyze(Producer(lr), Producer(loss))
+    assert a.suggestion == analyze(lr, loss).suggestion
+    assert np.shares_memory(a.loss, loss)
 
 
 GOOD = list(np.geomspace(1e-4, 1, 20))
@@ -205,6 +232,8 @@ GOOD = list(np.geomspace(1e-4, 1, 20))
         (GOOD, [math.nan] * 20, ValueError, "with a finite loss, not 0"),
         ([GOOD], [GOOD], ValueError, r"lrs must be one-dimensional, not of shape \(1, 20\)"),
         (GOOD, 3.0, ValueError, r"losses must be one-dimensional, not of shape \(\)"),
+        (GOOD, [[1.0], [1.0, 2.0]], TypeError, "losses must be a column of real numbers"),
+        (GOOD, [*GOOD[:-1], None], TypeError, "losses must hold real numbers, not object"),
         (GOOD, ["a"] * 20, TypeError, "losses must hold real numbers, not <U1"),
         (GOOD, np.ones(20, complex), TypeError, "losses must hold real numbers, not complex128"),
         (np.ones(20, bool), GOOD, TypeError, "lrs must hold real numbers, not bool"),

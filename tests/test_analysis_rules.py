@@ -139,6 +139,15 @@ def test_compare_asks_every_rule():
     assert rules.compare(lr[:3], loss[:3])["lightning"] is None
 
 
+@pytest.mark.parametrize("raw", [True, False])
+def test_compare_takes_infinite_and_nan_losses_as_data(raw):
+    lr, loss = LOGS["small"]["lr"], np.array(LOGS["small"]["loss"])
+    loss[-30:-20], loss[-20:] = np.inf, np.nan
+    found = rules.compare(lr, loss, raw=raw)  # and no warning either: they are errors here
+    assert list(found) == list(rules.RULES)
+    assert found["fastai_valley"] is not None
+
+
 @pytest.mark.parametrize("name", rules.RULES)
 def test_too_few_rows(name):
     with pytest.raises(ValueError, match=f"{name} |for {name}"):

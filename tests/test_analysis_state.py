@@ -73,6 +73,17 @@ def test_a_live_loop_gives_the_answer_of_the_whole_log():
     assert_same(analyze(lr, loss), state.analyze())
 
 
+def test_one_row_of_any_kind():
+    torch = pytest.importorskip("torch")
+    state = State()
+    state.add(0.1, 2)
+    state.add(np.float32(0.2), np.array(2.0))
+    state.add(torch.tensor(0.3), torch.tensor(2.0, requires_grad=True))
+    state.add([0.4], [math.nan])
+    assert state.n == 4
+    assert repr(state) == "<State of 4 rows, rates 0.1 to 0.4>"
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_any_number_of_threads(threads):
     lr, loss = log(rows=600_000, bad=range(590_000, 600_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +112,15 @@ def test_finds_the_usual_columns(names: tuple[str, str], delimiter: str, end: st
 
 def test_prefers_the_plainest_name_and_takes_any_that_is_given(tmp_path: Path) -> None:
     path = write(tmp_path / "log.csv", "train_loss,loss,lr_adam,lr,x\n1,2,3,4,5\n")
-    log = logs.read_csv(path)
+    log = logs.read(path)
     assert (log.lr.tolist(), log.loss.tolist()) == ([4.0], [2.0])
-    log = logs.read_csv(path, lr="x", loss="train_loss")
+    log = logs.read(path, lr="x", loss="train_loss")
     assert (log.lr.tolist(), log.loss.tolist()) == ([5.0], [1.0])
 
 
 def test_losses_may_be_missing_or_infinite_and_rows_without_a_rate_are_left_out(tmp_path: Path) -> None:
     path = write(tmp_path / "log.csv", 'lr,loss\n1e-3,\n1e-2,"-INF"\n,7\n1e-1,inf\n0.2, 3 \n')
-    log = logs.read_csv(path)
+    log = logs.read(path)
     assert log.lr.tolist() == [1e-3, 1e-2, 1e-1, 0.2]
     np.testing.assert_array_equal(log.loss, [math.nan, -math.inf, math.inf, 3.0])
 
@@ -157,7 +158,7 @@ def test_missing_columns_name_the_file_and_what_it_has(text: str, tmp_path: Path
     with pytest.raises(
         ValueError, match=r"odd\.csv: no column has one of the usual names for (lr|loss); give"
     ):
-        logs.read_csv(path)
+        logs.read(path)
 
 
 @pytest.mark.parametrize(
@@ -170,21 +171,21 @@ def test_missing_columns_name_the_file_and_what_it_has(text: str, tmp_path: Path
             {"loss": "Loss"},
             r"no column has the name 'Loss'; give loss= one of .*: 'lr', 'loss'$",
         ),
-        ("a.csv", "lr,loss\n1,2\n0.1,x\n", {}, r"a\.csv: 'loss', row 2: 'x' is not a number"),
-        ("a.csv", "lr;loss\n0,1;2,5\n", {}, r"a\.csv: 'lr', row 1: '0,1' is not a number"),
-        ("a.csv", "lr,loss\n1,2\n3\n", {}, r"a\.csv, line 3: 1 cells, not 2"),
+        ("a.csv", "lr,loss\n0.1,x\n", {}, r"a\.csv: 1 row was left out; line 2: 'loss' is 'x', not a number"),
+        ("a.csv", "lr;loss\n0,1;2,5\n", {}, r"a\.csv: .* line 2: 'lr' is '0,1', not a number"),
+        ("a.csv", "lr,loss\n3\n4\n", {}, r"a\.csv: 2 rows were left out; the first, line 2: 1 cells, not 2"),
         ("a.csv", 'lr,loss\n1,"2\n', {"loss": "lr"}, r"a\.csv"),
         ("a.json", "{", {}, r"a\.json: not JSON: "),
         ("a.json", "3", {}, r"a\.json: neither an object of columns nor a list of rows"),
         ("a.json", "[3]", {}, r"a\.json: neither"),
         ("a.json", '{"lr": 3}', {}, r"columns: none at all$"),
-        ("a.json", '{"lr": [1], "loss": [1, 2]}', {}, r"a\.json: 'lr' has 1 rows and 'loss' 2"),
-        ("a.json", '{"lr": [[1]], "loss": [1]}', {}, r"a\.json: 'lr', row 1: \[1\] is not a number"),
+        ("a.json", '{"lr": [1], "loss": [1, 2]}', {"loss": "x"}, r"no column has the name 'x'"),
+        ("a.json", '{"lr": [[1]], "loss": [1]}', {}, r"a\.json: .* row 1: 'lr' is '\[1\]', not a number"),
         (
             "a.pkl",
             "",
             {},
-            r"a\.pkl: the file's name must end in one of \.csv, \.tsv, \.txt, \.json, got '\.pkl'",
+            r"a\.pkl: the file's name must end in one of \.csv, .* got '\.pkl'",
         ),
     ],
 )
@@ -198,6 +199,9 @@ def test_bad_files_are_named_with_their_fault(
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_bytes(b"lr,loss\n\xff\xfe\n")
+    with pytest.raises(ValueError, match=r"log\.csv: .*1 cells, not 2"):
+        logs.read(path)
+    path.write_bytes(b"\xfflr,loss\n1,2\n")
     with pytest.raises(ValueError, match=r"log\.csv: not text in UTF-8"):
         logs.read(path)
     with pytest.raises(FileNotFoundError):
@@ -210,7 +214,9 @@ def test_any_bytes_are_read_or_refused(content: bytes, tmp_path_factory: pytest.
         path = tmp_path_factory.mktemp("logs") / f"log{suffix}"
         path.write_bytes(content)
         try:
-            log = logs.read(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", logs.ReadWarning)
+                log = logs.read(path)
         except ValueError as error:
             if str(path) not in str(error):
                 raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as _version
-
 try:
     from clrfast import _core as _core
 except ImportError as error:
@@ -16,6 +14,7 @@ from clrfast import analysis as analysis
 from clrfast import logs as logs
 from clrfast import rules as rules
 from clrfast import schedules as schedules
+from clrfast import smoothing as smoothing
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import range_test as range_test
@@ -26,7 +25,7 @@ from clrfast.analysis import analyze as analyze
 from clrfast.logs import Log as Log
 
 Schedule.__module__ = "clrfast"
-__version__ = _version("clrfast")
+__version__: str
 __all__ = [
     "Analysis",
     "Log",
@@ -40,8 +39,17 @@ __all__ = [
     "rules",
     "schedule",
     "schedules",
+    "smoothing",
 ]
 
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # read when asked for: the standard library takes its time over it
+        from importlib.metadata import version
+
+        return version("clrfast")
+    raise AttributeError(f"module 'clrfast' has no attribute {name!r}")

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 def column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
-    detach = getattr(values, "detach", None)  # a torch tensor that records gradients
-    array = np.asarray(detach() if callable(detach) else values)
+    array = _array(name, values)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.dtype.kind not in "iuf" and array.size:
@@ -22,6 +21,21 @@ def column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     if array.dtype in (np.float64, np.float32) and array.dtype.isnative:
         return array
     return array.astype(np.float64)
+
+
+def _array(name: str, values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):  # a torch tensor, which may record gradients
+        values = values.detach()
+        if "bfloat16" in str(values.dtype):  # unknown to NumPy
+            values = values.float()
+    elif hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        values = np.from_dlpack(values)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:  # on another device, or lists of unequal length
+        raise TypeError(
+            f"{name} must be a column of real numbers in this machine's memory: {error}"
+        ) from None
 
 
 def columns(lrs: ArrayLike, losses: ArrayLike) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:

@@ -112,6 +112,23 @@ def analyze_runs(
     offsets: list[int],
     threads: int,
 ) -> int | npt.NDArray[np.void]: ...
+
+class _EventReport(TypedDict):
+    records: int
+    damaged_records: int
+    skipped_bytes: int
+    cut_short_bytes: int
+    first_position: int
+
+class EventReader:
+    def __init__(self, tags: list[bytes]) -> None: ...
+    def feed(
+        self, data: bytes
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
+    def finish(self) -> None: ...
+    def tags(self) -> list[bytes]: ...
+    def report(self) -> _EventReport: ...
+
 def ema(loss: npt.NDArray[np.floating[Any]], beta: float) -> npt.NDArray[np.float64]: ...
 def ema_by_half_life(
     lr: npt.NDArray[np.floating[Any]], loss: npt.NDArray[np.floating[Any]], half_life: float

@@ -1,19 +1,19 @@
-"""What a range test recorded: rates and losses, from memory or from a file."""
+"""What range tests recorded: rates and losses, from memory or from files of any usual format and size."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-import io
-import json
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clrfast._readers import FORMATS
+from clrfast._readers._sources import PathOrPaths
+from clrfast._readers._stream import Choice, Chunk, Found, stream
 from clrfast._require import require
 
 if TYPE_CHECKING:
@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 
     from clrfast.analysis import Analysis
 
-__all__ = ["SUFFIXES", "Log", "read", "read_csv"]
+__all__ = ["SUFFIXES", "Chunk", "Log", "ReadWarning", "iter_chunks", "read"]
+
+SUFFIXES = tuple(FORMATS)  # the endings of names that `read` knows, beside TensorBoard's event files
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
+class ReadWarning(UserWarning):
+    """Some of a file could not be read; the message says what, and why."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Log:
-    """A range test's record, one row for each step. Its arrays are read-only copies of what is given.
+    """What range tests recorded, one row for each step. Its arrays are read-only copies of what is given.
 
     Args:
         lr: The rate of each row, shape (rows,), float64.
@@ -41,28 +47,45 @@ class Log:
             losses are data: they are where training broke.
         step: The number of each row's step, shape (rows,), int64, or None.
         status: Why the record ends where it does, a sentence.
+        runs: The names of the runs, where there are several, one after another.
+        offsets: Where each of them begins, and the last one ends, shape (runs + 1,), int64; None for one run.
+        problems: What could not be read of the files, a sentence each.
 
     Raises:
-        ValueError: A column is not one-dimensional, or the columns differ in length.
+        ValueError: A column is not one-dimensional, or the columns differ in length; or the offsets do not
+            ascend from 0 to the number of rows, or are not one more than the runs.
     """
 
     lr: NDArray[np.float64]
     loss: NDArray[np.float64]
     step: NDArray[np.int64] | None = None
     status: str = ""
+    runs: tuple[str, ...] = ()
+    offsets: NDArray[np.int64] | None = None
+    problems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Convert, copy and check the columns."""
-        for name, dtype in (("lr", np.float64), ("loss", np.float64), ("step", np.int64)):
-            if name == "step" and self.step is None:
+        dtypes = {"lr": np.float64, "loss": np.float64, "step": np.int64, "offsets": np.int64}
+        for name, dtype in dtypes.items():
+            if getattr(self, name) is None:
                 continue
             column = np.array(getattr(self, name), dtype=dtype)
             if column.ndim != 1:
                 raise ValueError(f"{name} must be one-dimensional, got shape {column.shape}")
-            if len(column) != len(self.lr):
+            if name != "offsets" and len(column) != len(self.lr):
                 raise ValueError(f"{name} must be as long as lr, {len(self.lr)}, got {len(column)} rows")
             column.flags.writeable = False
             object.__setattr__(self, name, column)
+        starts = [0, len(self.lr)] if self.offsets is None else self.offsets.tolist()
+        if starts[:1] != [0] or starts[-1] != len(self.lr) or starts != sorted(starts):
+            raise ValueError(
+                f"offsets must ascend from 0 to the number of rows, {len(self.lr)}, got {starts}"
+            )
+        if len(self.runs) != (0 if self.offsets is None else len(starts) - 1):
+            raise ValueError(
+                f"runs and offsets must fit, got {len(self.runs)} names and {len(starts)} offsets"
+            )
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -71,13 +94,78 @@ class Log:
     def __repr__(self) -> str:
         """One line: how many rows, between which rates, why it ended."""
         rates = f", lr {self.lr.min():.3g} to {self.lr.max():.3g}" if len(self) else ""
-        return f"<Log of {len(self):,} rows{rates}: {self.status or 'no status'}>"
+        runs = f" in {len(self.runs):,} runs" if self.runs else ""
+        return f"<Log of {len(self):,} rows{runs}{rates}: {self.status or 'no status'}>"
 
     def analyze(self, **options: Any) -> Analysis:
-        """Find the phases and suggest a range: :func:`clrfast.analyze` of this record, with its options."""
+        """Find the phases and suggest a range: :func:`clrfast.analyze` of this record, with its options.
+
+        Raises:
+            ValueError: As there; or there are several runs, which :meth:`analyze_runs` analyses each on its
+                own and :meth:`analyze_repeats` as repeats of one test.
+        """
         from clrfast.analysis import analyze
 
+        if self.runs:
+            raise ValueError(
+                f"the log holds {len(self.runs)} runs: use analyze_runs() for each, or analyze_repeats() if "
+                "they repeat one test"
+            )
         return analyze(self.lr, self.loss, **options)
+
+    def analyze_runs(self, *, threads: int | None = None) -> NDArray[np.void]:
+        """Analyse each run on its own: :func:`clrfast.analysis.analyze_runs` of this record, with names."""
+        from clrfast.analysis import analyze_runs
+
+        offsets = [0, len(self)] if self.offsets is None else self.offsets
+        table = analyze_runs(self.lr, self.loss, offsets=offsets, threads=threads)
+        names = np.array(self.runs or [""])
+        fields = [("run", names.dtype), *(field for field in table.dtype.descr if field[0] != "run")]
+        named = np.empty(len(table), fields)
+        for name in table.dtype.names or ():
+            named[name] = names if name == "run" else table[name]
+        return named
+
+    def analyze_repeats(self, *, threads: int | None = None) -> Analysis:
+        """Analyse the runs as repeats of one test: :func:`clrfast.analysis.analyze_repeats` of this log."""
+        from clrfast.analysis import analyze_repeats
+
+        offsets = [0, len(self)] if self.offsets is None else self.offsets
+        return analyze_repeats(self.lr, self.loss, offsets=offsets, threads=threads)
+
+    def split(self) -> dict[str, Log]:
+        """Return each run by its name; one run alone has none, and is called ``""``."""
+        if self.offsets is None:
+            return {"": self}
+        found = {}
+        for run, (begin, end) in zip(self.runs, zip(self.offsets, self.offsets[1:])):
+            step = None if self.step is None else self.step[begin:end]
+            found[run] = Log(self.lr[begin:end], self.loss[begin:end], step, self.status)
+        return found
+
+    def unsmoothed(self, beta: float) -> Log:
+        """Return the log with the losses as they were before an exponential moving average.
+
+        Suggestions are best made from raw losses. Undoes ``m = beta * m + (1 - beta) * loss`` from m = 0,
+        recorded as ``m / (1 - beta ** t)`` in the t-th row of each run, as fastai and Lightning do. Rounding
+        errors grow by ``1 / (1 - beta)``.
+
+        Args:
+            beta: The factor of that average, in [0, 1).
+
+        Raises:
+            ValueError: It is out of range.
+        """
+        if not 0 <= beta < 1:
+            raise ValueError(f"beta must be in [0, 1), not {beta!r}")
+        loss = np.empty(len(self))
+        offsets = [0, len(self)] if self.offsets is None else self.offsets
+        for begin, end in zip(offsets, offsets[1:]):
+            average = self.loss[begin:end] * (1 - beta ** np.arange(1.0, end - begin + 1))
+            loss[begin:end] = (average - beta * np.concatenate([[0.0], average[:-1]])[: end - begin]) / (
+                1 - beta
+            )
+        return dataclasses.replace(self, loss=loss)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses as recorded over a logarithmic axis of rates; ``analyze().plot()`` shows more.
@@ -100,7 +188,7 @@ class Log:
         return ax
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the columns (step where there is one, lr, loss) so that `read_csv` gives the same numbers."""
+        """Write the columns (step where there is one, lr, loss) so that `read` gives the same numbers."""
         names = ["lr", "loss"] if self.step is None else ["step", "lr", "loss"]
         columns = [getattr(self, name).tolist() for name in names]
         with Path(path).open("w", newline="", encoding="utf-8") as file:
@@ -109,162 +197,119 @@ class Log:
             writer.writerows(zip(*columns))
 
 
-# What a file holds, whatever its format: named columns of cells, None where a row says nothing.
-_Columns = Mapping[str, Sequence[Any]]
+def read(
+    path_or_paths: PathOrPaths,
+    *,
+    lr: str | None = None,
+    loss: str | None = None,
+    step: str | None = None,
+    run: str | None = None,
+    progress: bool = False,
+) -> Log:
+    """Read logs from files, folders, or patterns such as ``"logs/**/*.csv"``, in the format that names say.
 
-# The usual names in order of preference, lower case, with anything but letters and digits as "_".
-_LR = (r"(train_)?(lrs?|learning_rates?)", r"lr_.+")
-_LOSS = (r"loss(es)?", r"train(ing)?_loss(es)?", r"(train(ing)?_)?((batch|step)_loss|loss_(batch|step))")
-_STEP = (r"((trainer_)?global_)?step|iteration",)
-_MOST_LISTED = 20  # names of columns in an error
+    ====================================  ==================================================================
+    ``.csv`` ``.tsv`` ``.txt``            text separated by commas, tabs or semicolons, with a header: also
+                                          what Lightning's CSVLogger and Weights & Biases write
+    ``.jsonl`` ``.ndjson``                JSON lines, an object a row
+    ``.json``                             an object of columns, a list of rows, or Hugging Face's
+                                          ``trainer_state.json``; what is nested is named ``"train/loss"``
+    ``.npz`` ``.npy``                     columns by name; an array's fields, its columns ``"0"``, ``"1"``...,
+                                          or several arrays in one folder, each a column
+    ``.parquet``                          Parquet (pyarrow)
+    ``.arrow`` ``.feather``               Arrow files and streams (pyarrow)
+    ``*tfevents*``                        TensorBoard's event files: scalars, old and new; those in one folder
+                                          are one run
+    ``.gz`` ``.bz2`` ``.xz`` ``.zst``     after any of these: compressed (``.zst``: pyarrow)
+    ====================================  ==================================================================
 
+    Columns are found by their usual names, in this order, in any case and with any punctuation: rates by
+    ``lr``, ``learning_rate``, plural or after ``train_``, then ``..._lr``, then ``lr_...`` (``lr-Adam``);
+    losses by ``loss``, ``train_loss``, ``loss_step`` or ``batch_loss``, ``loss_train``, then any
+    ``..._loss`` that is not of validation or an epoch; steps by ``global_step``, ``step``, ``iteration``;
+    runs by ``run``, ``run_id``, ``run_name``.
 
-def read(path: str | PathLike[str], *, lr: str | None = None, loss: str | None = None) -> Log:
-    """Read a log in the format that the file's name says.
+    Each file is a run, and so is each value of a column of runs. A row without a rate was logged at
+    another moment (an evaluation, for instance) and is left out; a missing loss is NaN. But where the
+    rate and the loss of a step stand on different rows, as in Lightning's and TensorBoard's files, rows
+    are joined by their step, and steps that lack one of both are left out.
 
-    ``.csv``, ``.tsv`` and ``.txt`` are read by :func:`read_csv`. ``.json`` may hold an object of columns
-    (``{"lr": [...], "loss": [...]}``), a list of rows, or a list of rows under ``log_history``, as Hugging
-    Face's ``trainer_state.json`` does. What is nested is named as a path: ``"train/loss"``.
+    What is damaged or cut short is read as far as it can be; the rest is told in a :class:`ReadWarning` and
+    in `Log.problems`. (Nothing shows that the last number of a text without a last end of line is cut.) Of
+    a folder or a pattern, files without such columns are passed over, and told likewise.
+
+    CSV and JSON lines are read many times faster where Polars is installed: ``pip install 'clrfast[logs]'``.
 
     Args:
-        path: The file.
-        lr: The column of rates; by default found by its usual names (lr, learning_rate, ...).
-        loss: The column of losses, likewise (loss, train_loss, train/loss, ...).
+        path_or_paths: A file, a folder (with all below it), a pattern, or several of them.
+        lr: The column of rates; by default found by its usual names.
+        loss: The column of losses, likewise.
+        step: The column of step numbers, likewise, if there is one.
+        run: The column that tells runs apart, likewise, if there is one.
+        progress: Whether to show a progress bar (tqdm).
 
     Returns:
-        The rows that give a rate, in the file's order. A row without one was logged at another moment (an
-        evaluation, for instance) and is left out; a missing loss is NaN.
+        The rows of each run in the order of its file, run after run. There are no steps where one is not
+        whole.
 
     Raises:
-        OSError: The file cannot be opened.
-        ValueError: The format is unknown, the file does not hold such columns, or a cell is not a number.
+        OSError: A file cannot be opened.
+        ValueError: A format is unknown, a file holds no such columns or several that it could be, or no
+            row can be read.
+        ImportError: A library that the format needs is missing.
     """
-    path = Path(path)
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        known = ", ".join(_READERS)
-        raise ValueError(f"{path}: the file's name must end in one of {known}, got {path.suffix!r}")
-    return _log(path, reader(path), lr, loss)
-
-
-def read_csv(path: str | PathLike[str], *, lr: str | None = None, loss: str | None = None) -> Log:
-    """Read a log with a header line from text separated by commas, tabs or semicolons, whatever its name.
-
-    Args, result and errors are those of :func:`read`. Empty cells, ``nan`` and ``inf`` are losses like any
-    other.
-    """
-    path = Path(path)
-    return _log(path, _delimited(path), lr, loss)
-
-
-def _delimited(path: Path) -> _Columns:
-    header, *lines = _text(path).splitlines(keepends=True) or [""]
-    delimiter = max(",\t;", key=header.count)
-    try:
-        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter, strict=True), [])]
-        rows = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True)
-        cells: list[list[str]] = []
-        for row in rows:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise ValueError(f"{path}, line {rows.line_num + 1}: {len(row)} cells, not {len(names)}")
-            cells.append([cell.strip() for cell in row])
-    except csv.Error as error:
-        raise ValueError(f"{path}: {error}") from error
-    return {name: [row[i] or None for row in cells] for i, name in enumerate(names)}
-
-
-def _json(path: Path) -> _Columns:
-    try:
-        found = json.loads(_text(path))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
-    if isinstance(found, dict) and isinstance(found.get("log_history"), list):
-        found = found["log_history"]
-    if isinstance(found, dict):
-        return {name: cells for name, cells in _flat(found).items() if isinstance(cells, list)}
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise ValueError(f"{path}: neither an object of columns nor a list of rows")
-    rows = [_flat(row) for row in found]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            flat.update({f"{name}/{inner}": item for inner, item in _flat(value).items()})
-        else:
-            flat[name] = value
-    return flat
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not text in UTF-8: {error}") from error
-
-
-_READERS: dict[str, Callable[[Path], _Columns]] = {
-    ".csv": _delimited,
-    ".tsv": _delimited,
-    ".txt": _delimited,
-    ".json": _json,
-}
-SUFFIXES = tuple(_READERS)  # the files that `read` reads
-
-
-def _log(path: Path, columns: _Columns, lr: str | None, loss: str | None) -> Log:
-    """Make a log of the columns asked for, or of those with the usual names."""
-    lr_name, loss_name = _named(path, columns, "lr", lr, _LR), _named(path, columns, "loss", loss, _LOSS)
-    lengths = len(columns[lr_name]), len(columns[loss_name])
-    if lengths[0] != lengths[1]:
-        raise ValueError(f"{path}: {lr_name!r} has {lengths[0]} rows and {loss_name!r} {lengths[1]}")
-    kept = [row for row, rate in enumerate(columns[lr_name]) if rate is not None]
+    problems: list[str] = []
+    tables: list[Found] = []
+    runs: dict[str, list[Chunk]] = {}
+    choice = Choice(lr, loss, step, run)
+    for chunk in stream(path_or_paths, choice, problems.append, progress=progress, found=tables.append):
+        runs.setdefault(chunk.run, []).append(chunk)
+    for problem in problems:
+        warnings.warn(problem, ReadWarning, stacklevel=2)
+    chunks = [chunk for parts in runs.values() for chunk in parts]
+    steps = [chunk.step for chunk in chunks if chunk.step is not None]
+    rows = [sum(len(chunk.lr) for chunk in parts) for parts in runs.values()]
+    where = (
+        f"{tables[0].lr!r} and {tables[0].loss!r} from" if len(tables) == 1 else f"{len(runs):,} runs from"
+    )
+    paths = path_or_paths if isinstance(path_or_paths, (str, Path)) else f"{len(tables):,} files"
     return Log(
-        np.array(_numbers(path, columns, lr_name, kept)),
-        np.array(_numbers(path, columns, loss_name, kept)),
-        _steps(columns, kept),
-        f"Read {len(kept):,} rows of {lr_name!r} and {loss_name!r} from {path}.",
+        np.concatenate([[], *(chunk.lr for chunk in chunks)]),
+        np.concatenate([[], *(chunk.loss for chunk in chunks)]),
+        np.concatenate(steps) if steps and len(steps) == len(chunks) else None,
+        f"Read {sum(rows):,} rows of {where} {paths}.",
+        tuple(runs) if len(runs) > 1 else (),
+        np.cumsum([0, *rows]) if len(runs) > 1 else None,
+        tuple(problems),
     )
 
 
-def _named(path: Path, columns: _Columns, option: str, given: str | None, usual: Sequence[str]) -> str:
-    name = _usual(columns, usual) if given is None else given
-    if name is not None and name in columns:
-        return name
-    wanted = f"one of the usual names for {option}" if given is None else f"the name {given!r}"
-    listed = ", ".join(map(repr, list(columns)[:_MOST_LISTED])) or "none at all"
-    more = f" and {len(columns) - _MOST_LISTED} more" if len(columns) > _MOST_LISTED else ""
-    raise ValueError(f"{path}: no column has {wanted}; give {option}= one of its columns: {listed}{more}")
+def iter_chunks(
+    path_or_paths: PathOrPaths,
+    *,
+    lr: str | None = None,
+    loss: str | None = None,
+    step: str | None = None,
+    run: str | None = None,
+    progress: bool = False,
+) -> Iterator[Chunk]:
+    """Read logs a chunk at a time, at a memory that does not grow with them.
 
+    A chunk comes from a few megabytes of a file, or a few hundred thousand rows, and holds rows of one
+    run; runs that a column tells apart alternate as they do in the file. (JSON other than JSON lines, and
+    the columns of an .npz archive, are read whole.) To analyse a file of any size::
 
-def _usual(columns: _Columns, patterns: Sequence[str]) -> str | None:
-    for pattern in patterns:
-        for name in columns:
-            if re.fullmatch(pattern, re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")):
-                return name
-    return None
+        state = clrfast.analysis.State()
+        for chunk in clrfast.logs.iter_chunks("log.csv"):
+            state.add(chunk.lr, chunk.loss)
+        print(state.analyze())
 
+    Args and errors are those of :func:`read`, but that errors come as the file is read.
 
-def _numbers(path: Path, columns: _Columns, name: str, rows: Sequence[int]) -> list[float]:
-    numbers = []
-    for row in rows:
-        cell = columns[name][row]
-        try:
-            numbers.append(math.nan if cell is None else float(cell))
-        except (TypeError, ValueError):
-            raise ValueError(f"{path}: {name!r}, row {row + 1}: {cell!r} is not a number") from None
-    return numbers
-
-
-def _steps(columns: _Columns, rows: Sequence[int]) -> NDArray[np.int64] | None:
-    """Return the numbers of the steps, where a column gives a whole one for every row."""
-    name = _usual(columns, _STEP)
-    try:
-        return None if name is None else np.array([int(columns[name][row]) for row in rows], dtype=np.int64)
-    except (IndexError, OverflowError, TypeError, ValueError):
-        return None
+    Yields:
+        Named tuples `lr`, `loss` (float64), `step` (int64, or None) and `run` (its name).
+    """
+    problems: list[str] = []
+    yield from stream(path_or_paths, Choice(lr, loss, step, run), problems.append, progress=progress)
+    for problem in problems:
+        warnings.warn(problem, ReadWarning, stacklevel=2)

@@ -48,6 +48,10 @@ __all__ = [
 Recorder = Literal["fastai", "torch_lr_finder", "lightning", "ignite", "dataiku"]
 
 
+# Infinite losses and repeated rates are data, about which NumPy's arithmetic would warn.
+_quiet = np.errstate(divide="ignore", invalid="ignore", over="ignore")
+
+
 def __dir__() -> list[str]:
     return __all__
 
@@ -105,6 +109,7 @@ def fastai_valley(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = Non
     return float(lr[start + length // 3 + length // 6])
 
 
+@_quiet
 def fastai_slide(
     lrs: ArrayLike,
     losses: ArrayLike,
@@ -145,14 +150,15 @@ def fastai_minimum(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = No
     return float(lr[int(np.argmin(loss))]) / 10
 
 
+@_quiet
 def fastai_steep(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
     """Where the loss falls most, against ln(lr), to the next row; see :func:`fastai_valley`."""
     lr, loss = _fastai(lrs, losses, num_it, 2, "fastai_steep")
-    with np.errstate(divide="ignore", invalid="ignore"):  # repeated rates
-        slope = np.diff(loss) / np.diff(np.log(lr.astype(np.float32)))
+    slope = np.diff(loss) / np.diff(np.log(lr.astype(np.float32)))
     return float(lr[int(np.argmin(slope))])
 
 
+@_quiet
 def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, skip_end: int = 5) -> float:
     """Where the loss falls most from row to row (central differences).
 
@@ -172,6 +178,7 @@ def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, 
     return float(lr[int(np.gradient(loss.astype(np.float64)).argmin())])
 
 
+@_quiet
 def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
     """Where the loss falls fastest against the rate itself.
 
@@ -193,11 +200,11 @@ def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_e
     lr, loss = lr[finite], loss[finite]
     if len(lr) < 2:
         raise ValueError(f"losses must leave lightning at least 2 finite rows, not {len(lr)}")
-    with np.errstate(divide="ignore", invalid="ignore"):  # repeated rates
-        slope = np.gradient(loss.astype(np.float32), lr.astype(np.float32))
+    slope = np.gradient(loss.astype(np.float32), lr.astype(np.float32))
     return float(lr[int(np.argmin(slope))])
 
 
+@_quiet
 def ignite(lrs: ArrayLike, losses: ArrayLike) -> float:
     """Where the loss falls most from row to row, before it is lowest.
 
@@ -220,6 +227,7 @@ def ignite(lrs: ArrayLike, losses: ArrayLike) -> float:
     return float(lr[int(np.argmin(fall)) + 1])
 
 
+@_quiet
 def dataiku(
     lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 5, skip_end: int = 1
 ) -> tuple[float, float]:

@@ -35,7 +35,7 @@ inline constexpr double kFewestRows = 8;
 // points.
 std::vector<double> noise(const Points& points, std::size_t begin, std::size_t end);
 
-// Fits with an Epanechnikov kernel of half-width `window` in ln(lr). The noise may change along
+// Fits with an Epanechnikov kernel of half-width `window` > 0 in ln(lr). The noise may change along
 // the curve: it is averaged under the same kernel.
 Curve fit(const Points& points, double window);
 

@@ -47,11 +47,12 @@ inline double inverse_centre(std::int64_t cell) noexcept {
   return 1 / (cell_edge(cell) * kHalfCell);
 }
 
-// ln(lr) relative to the cell's centre, without a logarithm: the series up to u^3, which is within
-// 2.7e-8 of it in a cell. The kernels repeat this line.
+// ln(lr) relative to the cell's centre, without a logarithm: the series up to u^4, which is within
+// 4e-10 of it in a cell, and nearer to the centre, so that cells stay in order. The kernels repeat
+// this line.
 inline double cell_offset(double lr, double inverse_centre) noexcept {
   const double u = lr * inverse_centre - 1;
-  return u * (1 - u * (0.5 - u * (1.0 / 3)));
+  return u * (1 - u * (0.5 - u * (1.0 / 3 - u * 0.25)));
 }
 
 }  // namespace clrfast::analysis

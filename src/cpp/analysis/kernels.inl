@@ -29,7 +29,8 @@ inline void fill(double value, Native& v) noexcept { v = value - Native{}; }
 inline Native lower(Native a, Native b) noexcept { return a < b ? a : b; }
 inline Native higher(Native a, Native b) noexcept { return a > b ? a : b; }
 inline Native if_usable(Native loss, Native value, Native otherwise) noexcept {
-  return (loss <= kLargestLoss + Native{}) & (loss >= -kLargestLoss + Native{}) ? value : otherwise;
+  return ((loss <= kLargestLoss + Native{}) & (loss >= -kLargestLoss + Native{})) ? value
+                                                                                  : otherwise;
 }
 
 template <typename H>
@@ -112,14 +113,15 @@ inline double sum(const Lanes& v) noexcept {
 template <bool kChecked>
 RunSums sum_rows(const double* lr, const double* loss, std::size_t rows, double inverse_centre,
                  double shift) noexcept {
-  const Lanes zero = fill(0), half = fill(0.5), one = fill(1), third = fill(1.0 / 3);
+  const Lanes zero = fill(0), half = fill(0.5), one = fill(1);
+  const Lanes third = fill(1.0 / 3), quarter = fill(0.25);
   const Lanes scale = fill(inverse_centre), origin = fill(shift);
   Lanes count = zero, difference = zero, offset = zero, lowest = origin, highest = origin;
   std::size_t i = 0;
   for (; i + kLanes <= rows; i += kLanes) {
     Lanes l = load(loss + i);
     const Lanes u = load(lr + i) * scale - one;
-    Lanes x = u * (one - u * (half - u * third));  // cell_offset()
+    Lanes x = u * (one - u * (half - u * (third - u * quarter)));  // cell_offset()
     if (kChecked) {
       count = count + if_usable(l, one, zero);
       x = if_usable(l, x, zero);
@@ -144,7 +146,7 @@ RunSums sum_rows(const double* lr, const double* loss, std::size_t rows, double 
     const double u = lr[i] * inverse_centre - 1;
     sums.rows += 1;
     sums.difference += loss[i] - shift;
-    sums.offset += u * (1 - u * (0.5 - u * (1.0 / 3)));
+    sums.offset += u * (1 - u * (0.5 - u * (1.0 / 3 - u * 0.25)));
     if (loss[i] < sums.lowest) sums.lowest = loss[i];
     if (loss[i] > sums.highest) sums.highest = loss[i];
   }

@@ -78,7 +78,7 @@ Cell read_cell(Reader& reader) {
                 cell.highest == empty.highest,
             "a cell without rows has a loss");
   } else {
-    require(std::fabs(cell.x) < kCellWidth, "a rate lies outside its cell");
+    require(std::fabs(cell.x) <= 0.5 * (1 + 1e-9) * kCellWidth, "a rate lies outside its cell");
     // A mean may round to just beyond the extremes.
     const double slack = 1e-9 * (std::fabs(cell.lowest) + std::fabs(cell.highest));
     require(cell.lowest >= -kLargestLoss && cell.highest <= kLargestLoss &&

@@ -302,7 +302,7 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
 Findings suggest(const Points& points, const Circumstances& circumstances) {
   Findings findings{};
   const double span = points.size() > 0 ? points.x.back() - points.x.front() : 0;
-  findings.window = std::min(kWindow, kWindowShare * span);
+  findings.window = std::max(kCellWidth, std::min(kWindow, kWindowShare * span));
   findings.phases = {kNone, kNone, kNone, kNone, rate_or_none(circumstances.nonfinite_x)};
   double rows = 0;
   for (const double count : points.rows) rows += count;

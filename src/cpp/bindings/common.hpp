@@ -9,6 +9,7 @@ namespace clrfast {
 namespace py = pybind11;
 
 void bind_analysis(py::module_& m);
+void bind_events(py::module_& m);
 void bind_schedule(py::module_& m);
 void bind_stepper(py::module_& m);
 

@@ -33,4 +33,5 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   clrfast::bind_schedule(m);
   clrfast::bind_stepper(m);
   clrfast::bind_analysis(m);
+  clrfast::bind_events(m);
 }

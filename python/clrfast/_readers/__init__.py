@@ -1,0 +1,51 @@
+"""Logs in files: one module a format, chosen by the file's name, each giving the same kind of table.
+
+A reader only finds its columns and maps their cells; parsing is left to libraries, but for TensorBoard's
+event files, whose reader is part of the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from clrfast._readers._arrow import Arrow, Parquet
+from clrfast._readers._delimited import Delimited
+from clrfast._readers._events import Events
+from clrfast._readers._input import COMPRESSED, Input
+from clrfast._readers._json import Json
+from clrfast._readers._json_lines import JsonLines
+from clrfast._readers._numpy import Npy, Npz, is_column
+from clrfast._readers._table import Table
+
+
+class Format(NamedTuple):
+    """How to read a kind of file."""
+
+    table: Callable[[Input], Table]
+    shares_a_run: Callable[[Path], bool] = lambda path: False  # with the files of its kind in its folder
+
+
+EVENTS = Format(Events, lambda path: True)
+FORMATS = {
+    ".csv": Format(Delimited),
+    ".tsv": Format(Delimited),
+    ".txt": Format(Delimited),
+    ".json": Format(Json),
+    ".jsonl": Format(JsonLines),
+    ".ndjson": Format(JsonLines),
+    ".npy": Format(Npy, is_column),
+    ".npz": Format(Npz),
+    ".parquet": Format(Parquet),
+    ".arrow": Format(Arrow),
+    ".feather": Format(Arrow),
+}
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format that the file's name says, or None; what compresses it counts as no part of it."""
+    if "tfevents" in path.name:
+        return EVENTS
+    name = Path(path.stem) if path.suffix.lower() in COMPRESSED else path
+    return FORMATS.get(name.suffix.lower())

@@ -1,0 +1,49 @@
+"""What every reader gives: the names of a file's columns, and their cells in chunks of bounded size."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Cells(NamedTuple):
+    """Cells of a column of numbers."""
+
+    values: NDArray[np.float64]  # NaN where there is none
+    missing: NDArray[np.bool_] | None = None  # which cells are empty, None if none is
+
+
+class Rows(NamedTuple):
+    """Some rows of the columns that were asked for."""
+
+    numbers: Sequence[Cells]
+    labels: Sequence[Any] | None
+
+
+class Table(ABC):
+    """A file's columns."""
+
+    names: Sequence[str]
+    sparse: bool = False  # each row gives one number: the rows of a step belong together
+
+    @abstractmethod
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+        """Yield the cells of the columns `numbers`, and of the column `label` as they are.
+
+        A row is left out, and reported, where one of the first two numbers cannot be read; a further one that
+        cannot is missing.
+        """
+
+
+def cells(values: Sequence[float | None]) -> Cells:
+    """Return numbers, None where there is none, as the cells of a column."""
+    array = np.array(values, dtype=np.float64)  # None becomes NaN
+    if None not in values:
+        return Cells(array)
+    return Cells(array, np.fromiter((value is None for value in values), np.bool_, len(values)))
