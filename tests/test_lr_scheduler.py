@@ -130,6 +130,15 @@ def test_one_schedule_a_group_and_groups_left_alone() -> None:
         train_step(scheduler)
 
 
+def test_a_tensor_that_groups_share_is_only_driven_for_those_that_are() -> None:
+    shared = torch.tensor(0.3)
+    scheduler = ScheduleLR(sgd(3, lr=shared), lr=[RATE, None, RATE])
+    train_step(scheduler)
+    groups = scheduler.optimizer.param_groups
+    assert [float(group["lr"]) for group in groups] == pytest.approx([RATE(1), 0.3, RATE(1)])
+    assert groups[0]["lr"] is groups[2]["lr"] is shared
+
+
 def test_any_hyperparameter_of_a_group() -> None:
     curve = schedules.linear(1e-8, 1e-3, 10)
     scheduler = ScheduleLR(Adam(parameters(), lr=0.3), eps=curve, beta2=schedules.constant(0.5))

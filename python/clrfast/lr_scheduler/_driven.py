@@ -70,13 +70,14 @@ def current(group: dict[str, Any], key: str, slot: int) -> Any:
     return group[key] if slot < 0 else group[key][slot]
 
 
-def _owned(group: dict[str, Any], column: Column, mix: Mix, shared: dict[int, Mix]) -> Any:
-    """What the group holds; a tensor that must also hold another value for another group is copied first."""
-    key, slot, _ = column
+def own(group: dict[str, Any], key: str, slot: int, meant: Any, shared: dict[int, Any]) -> Any:
+    """What a group holds; a tensor that is meant to hold something else for another group is copied first."""
+    if meant is None and key not in group:
+        return None
     if slot >= 0 and type(group[key]) is not tuple:
         group[key] = tuple(group[key])
     held = current(group, key, slot)
-    if isinstance(held, Tensor) and shared.setdefault(id(held), mix) != mix:
+    if isinstance(held, Tensor) and shared.setdefault(id(held), meant) != meant:
         held = copy_of(held)
         group[key] = held if slot < 0 else (*group[key][:slot], held, *group[key][slot + 1 :])
     return held
@@ -180,17 +181,18 @@ class Driven(_core.Stepper, LRScheduler):
     def _make_plan(self) -> None:
         groups = self.optimizer.param_groups
         sources, columns = self._columns()
-        shared: dict[int, Mix] = {}
+        shared: dict[int, Any] = {}
         places: list[_tensors.Place | None] = []
         targets: list[tuple[Any, ...] | None] = []
         for index, group in enumerate(groups):
             for column in columns:
                 mix = column.mixes[index]
+                held = own(group, column.key, column.slot, mix, shared)
                 if mix is None:
                     places.append(None)
                     targets.append(None)
                 else:
-                    place = _tensors.place_of(_owned(group, column, mix, shared))
+                    place = _tensors.place_of(held)
                     places.append(place)
                     targets.append((place.kind, *mix, place.tensor, place.address))
         values = np.zeros((len(groups), len(columns)))
