@@ -153,3 +153,89 @@ def test_a_picture_without_matplotlib_names_the_extra(
     assert main(["analyze", str(log), "--plot", "x.png"]) == 1
     assert "pip install 'clrfast[plot]'" in capsys.readouterr().err
     assert not Path("x.png").exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three repeats of a test, a log that is too short, and a file that is no log."""
+    random = np.random.default_rng(0)
+    lr = np.geomspace(1e-5, 1, 300)
+    (tmp_path / "logs").mkdir()
+    for name in ("a", "b", "c"):
+        loss = 2 - np.exp(-(np.log(lr / 0.03) ** 2)) + random.normal(0, 0.02, 300)
+        clrfast.Log(lr, loss).to_csv(tmp_path / "logs" / f"{name}.csv")
+    (tmp_path / "logs" / "short.csv").write_text("lr,loss\n1,2\n")
+    (tmp_path / "logs" / "other.json").write_text("{}")
+    return tmp_path / "logs"
+
+
+def test_analyze_gives_a_table_of_many_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].split() == ["run", "rows", "base_lr", "max_lr", "between", "confidence"]
+    assert [line.split()[0] for line in lines[1:]] == ["a.csv", "b.csv", "c.csv", "short.csv"]
+    assert "lrs must hold at least" in lines[-1]
+    suggestion = clrfast.logs.read(folder / "a.csv").analyze().suggestion
+    assert f"300  {suggestion.base_lr:.2e}  {suggestion.max_lr:.2e}  " in lines[1]
+    assert err.splitlines()[0].startswith(f"clrfast: warning: {folder / 'other.json'}: no column has one of")
+    assert err.splitlines()[1] == f"Read 901 rows of 4 runs from {folder}."
+
+
+def test_analyze_gives_a_list_of_many_runs_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(folder / name) for name in ("b.csv", "short.csv")]
+    assert main(["analyze", *files, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["run"] == files[0]
+    assert first["max_lr"] == clrfast.logs.read(files[0]).analyze().suggestion.max_lr
+    assert second["max_lr"] is None
+    assert "lrs must hold at least" in second["error"]
+
+
+def test_analyze_takes_runs_for_repeats(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "repeats.svg"
+    assert main(["analyze", str(folder / "?.csv"), "--repeats", "--json", "--plot", str(picture)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["n"] == 900
+    assert printed["max_lr"] == clrfast.logs.read(folder / "?.csv").analyze_repeats().suggestion.max_lr
+    assert picture.exists()
+
+
+def test_analyze_finds_the_columns_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lr = np.geomspace(1e-5, 1, 100)
+    rows = [f"{r},{2 - r},{s}" for s in ("one", "two") for r in lr]
+    (tmp_path / "log.txt").write_text("a,b,c\n" + "\n".join(rows))
+    columns = ["--lr", "a", "--loss", "b", "--run", "c"]
+    assert main(["analyze", str(tmp_path / "log.txt"), *columns, "--json", "--progress"]) == 0
+    out, err = capsys.readouterr()
+    assert [entry["run"] for entry in json.loads(out)] == ["one", "two"]
+    assert "100%" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["logs", "--plot", "x.png"], "--plot draws one run, not 4"),
+        (["logs/short.csv", "logs/short.csv", "log.json"], "log.json: No such file"),
+        (["logs/short.csv", "logs/none.csv"], "none of 2 runs can be analysed; logs/short.csv: lrs must"),
+        (["logs/nothing*"], "logs/nothing*: no file there has a name of a known format"),
+        (["logs/other.json"], "logs/other.json: no column has one of the usual names for lr"),
+    ],
+)
+def test_many_bad_files_are_one_line_too(
+    arguments: list[str],
+    message: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "none.csv").write_text("lr,loss\n-1,2\n")
+    if "--plot" in arguments:
+        (folder / "none.csv").unlink()
+    monkeypatch.chdir(folder.parent)
+    assert main(["analyze", *arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"clrfast: {message}")

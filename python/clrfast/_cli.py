@@ -8,14 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import clrfast
-from clrfast import logs
+from clrfast._cli_analyze import add_arguments
 from clrfast._require import require
-
-if TYPE_CHECKING:
-    from clrfast.analysis import Analysis
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,13 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"clrfast {clrfast.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    analyze = commands.add_parser("analyze", help="find the phases of a range test's log, suggest a range")
-    analyze.set_defaults(run=_analyze)
-    analyze.add_argument("file", metavar="FILE", help=f"the log: {', '.join(logs.SUFFIXES)}")
-    analyze.add_argument("--lr", metavar="COLUMN", help="column of rates (default: by its usual names)")
-    analyze.add_argument("--loss", metavar="COLUMN", help="column of losses (default: by its usual names)")
-    analyze.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    analyze.add_argument("--plot", metavar="OUT", help="save a picture: .png, .svg, .pdf")
+    analyze = commands.add_parser("analyze", help="find the phases of range tests' logs, suggest ranges")
+    add_arguments(analyze)
 
     demo = commands.add_parser("demo", help="range test, then three ways to train, on real data")
     demo.set_defaults(run=_demo)
@@ -71,18 +62,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _analyze(options: argparse.Namespace) -> None:
-    log = logs.read(options.file, lr=options.lr, loss=options.loss)
-    print(log.status, file=sys.stderr)
-    try:
-        analysis = log.analyze()
-    except ValueError as error:
-        raise ValueError(f"{options.file}: {error}") from error
-    if options.plot is not None:
-        save_plot(analysis, options.plot, Path(options.file).name)
-    print(json.dumps(summary(analysis), indent=2, allow_nan=False) if options.json else analysis)
-
-
 def _demo(options: argparse.Namespace) -> None:
     for module in ("torch", "matplotlib", "tqdm", *(["sklearn"] if options.data == "digits" else [])):
         require(module, "clrfast demo", extra="demo")
@@ -90,20 +69,3 @@ def _demo(options: argparse.Namespace) -> None:
 
     result = demo(options.data, options.data_dir, options.seeds, options.out)
     print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result)
-
-
-def summary(analysis: Analysis) -> dict[str, object]:
-    """Return what ``--json`` prints: the two bounds first, then all that the analysis says of itself."""
-    suggestion = analysis.suggestion
-    return {"base_lr": suggestion.base_lr, "max_lr": suggestion.max_lr, **analysis.to_dict()}
-
-
-def save_plot(analysis: Analysis, path: str | Path, title: str) -> None:
-    """Save the picture of `analysis` in the format that the name says."""
-    require("matplotlib", "a picture", extra="plot")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    analysis.plot(figure.subplots()).set_title(title, loc="left")
-    figure.savefig(path, dpi=150)
-    print(f"Saved {path}", file=sys.stderr)

@@ -13,7 +13,7 @@ import numpy as np
 
 from clrfast._readers import FORMATS
 from clrfast._readers._sources import PathOrPaths
-from clrfast._readers._stream import Choice, Chunk, Found, stream
+from clrfast._readers._stream import Choice, Chunk, Found, status, stream
 from clrfast._require import require
 
 if TYPE_CHECKING:
@@ -269,15 +269,11 @@ def read(
     chunks = [chunk for parts in runs.values() for chunk in parts]
     steps = [chunk.step for chunk in chunks if chunk.step is not None]
     rows = [sum(len(chunk.lr) for chunk in parts) for parts in runs.values()]
-    where = (
-        f"{tables[0].lr!r} and {tables[0].loss!r} from" if len(tables) == 1 else f"{len(runs):,} runs from"
-    )
-    paths = path_or_paths if isinstance(path_or_paths, (str, Path)) else f"{len(tables):,} files"
     return Log(
         np.concatenate([[], *(chunk.lr for chunk in chunks)]),
         np.concatenate([[], *(chunk.loss for chunk in chunks)]),
         np.concatenate(steps) if steps and len(steps) == len(chunks) else None,
-        f"Read {sum(rows):,} rows of {where} {paths}.",
+        status(tables, rows, path_or_paths),
         tuple(runs) if len(runs) > 1 else (),
         np.cumsum([0, *rows]) if len(runs) > 1 else None,
         tuple(problems),

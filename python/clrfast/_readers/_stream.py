@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -72,6 +73,13 @@ def stream(
             yield from _all(runs, choice, report, bar.update, found)
     else:
         yield from _all(runs, choice, report, lambda size: None, found)
+
+
+def status(tables: Sequence[Found], rows: Sequence[int], path_or_paths: PathOrPaths) -> str:
+    """Return the sentence that says what was read: the columns of each table, the rows of each run."""
+    what = f"{tables[0].lr!r} and {tables[0].loss!r}" if len(tables) == 1 else f"{len(rows):,} runs"
+    where = path_or_paths if isinstance(path_or_paths, (str, Path)) else f"{len(tables):,} places"
+    return f"Read {sum(rows):,} rows of {what} from {where}."
 
 
 def _all(
