@@ -92,7 +92,8 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
         before = self.T_cur, self.T_i, self.last_epoch
         self.T_cur, self.T_i, self.last_epoch = position, length, math.floor(epoch)
         try:
-            super()._update_lr(self.last_epoch)
+            if self._has_own_get_lr() or not self._write(self._at()):
+                super()._update_lr(self.last_epoch)
         except BaseException:
             self.T_cur, self.T_i, self.last_epoch = before
             raise

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include "bindings/groups.hpp"
 
@@ -19,7 +20,7 @@ struct StepperObject {
 };
 
 struct {
-  PyObject *optimizer, *last_epoch, *step_count, *t_cur, *t_i, *step_slowly;
+  PyObject *optimizer, *last_epoch, *step_count, *t_cur, *t_i, *t_mult, *step_slowly;
 } names;
 PyObject* table_type = nullptr;
 
@@ -31,9 +32,41 @@ std::int64_t count_in(PyObject* attributes, PyObject* name) {
   return value == nullptr ? -1 : whole_step(value);
 }
 
-bool set_count(PyObject* attributes, PyObject* name, std::int64_t count) {
+// After a step that was done; says whether it still is.
+bool set(PyObject* attributes, PyObject* name, std::int64_t count, Outcome* outcome) {
+  if (*outcome != Outcome::done) return false;
   const auto number = py::reinterpret_steal<py::object>(PyLong_FromLongLong(count));
-  return number && PyDict_SetItem(attributes, name, number.ptr()) == 0;
+  if (number && PyDict_SetItem(attributes, name, number.ptr()) == 0) return true;
+  *outcome = Outcome::failed;
+  return false;
+}
+
+// As torch's classes do, all but the one with restarts.
+Outcome step_counted(Plan& plan, PyObject* attributes, std::int64_t step) {
+  const std::int64_t count = count_in(attributes, names.step_count) + 1;
+  if (count <= 2) return Outcome::stale;  // torch then looks at the order of the calls
+  Outcome outcome = plan.write({true, step, 0.0});
+  set(attributes, names.step_count, count, &outcome);
+  return outcome;
+}
+
+// As CosineAnnealingWarmRestarts does.
+Outcome step_with_restarts(Plan& plan, PyObject* attributes) {
+  std::int64_t position = count_in(attributes, names.t_cur) + 1;
+  std::int64_t length = count_in(attributes, names.t_i);
+  const std::int64_t mult = count_in(attributes, names.t_mult);
+  if (position <= 0 || length <= 0 || mult <= 0) return Outcome::stale;
+  const bool restart = position >= length;
+  if (restart) {
+    if (length > std::numeric_limits<std::int64_t>::max() / mult) return Outcome::stale;
+    position %= length;
+    length *= mult;
+  }
+  Outcome outcome =
+      plan.write({false, 0, static_cast<double>(position) / static_cast<double>(length)});
+  set(attributes, names.t_cur, position, &outcome);
+  if (restart) set(attributes, names.t_i, length, &outcome);
+  return outcome;
 }
 
 Outcome step_quickly(PyObject* self) {
@@ -47,26 +80,10 @@ Outcome step_quickly(PyObject* self) {
   }
   const std::int64_t step = count_in(attributes, names.last_epoch) + 1;
   if (step <= 0 || step > plan->limit) return Outcome::stale;
-  PyObject* counter = nullptr;
-  std::int64_t count = 0;
-  Outcome outcome = Outcome::stale;
-  if (plan->restarts) {
-    counter = names.t_cur;
-    count = count_in(attributes, counter) + 1;
-    const std::int64_t length = count_in(attributes, names.t_i);
-    if (count <= 0 || count >= length) return Outcome::stale;
-    outcome = plan->write({false, 0, static_cast<double>(count) / static_cast<double>(length)});
-  } else {
-    counter = names.step_count;
-    count = count_in(attributes, counter) + 1;
-    if (count <= 2) return Outcome::stale;  // torch then looks at the order of the calls
-    outcome = plan->write({true, step, 0.0});
-  }
-  if (outcome != Outcome::done) return outcome;
-  Py_CLEAR(stepper(self)->last_lr);
-  return set_count(attributes, counter, count) && set_count(attributes, names.last_epoch, step)
-             ? Outcome::done
-             : Outcome::failed;
+  Outcome outcome = plan->restarts ? step_with_restarts(*plan, attributes)
+                                   : step_counted(*plan, attributes, step);
+  if (set(attributes, names.last_epoch, step, &outcome)) Py_CLEAR(stepper(self)->last_lr);
+  return outcome;
 }
 
 PyObject* step(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
@@ -216,9 +233,9 @@ PyType_Spec type_spec = {"clrfast._core.Stepper", sizeof(StepperObject), 0,
 }  // namespace
 
 void bind_stepper(py::module_& m) {
-  names = {PyUnicode_InternFromString("optimizer"),   PyUnicode_InternFromString("last_epoch"),
-           PyUnicode_InternFromString("_step_count"), PyUnicode_InternFromString("T_cur"),
-           PyUnicode_InternFromString("T_i"),         PyUnicode_InternFromString("_step_slowly")};
+  const auto name = [](const char* text) { return PyUnicode_InternFromString(text); };
+  names = {name("optimizer"), name("last_epoch"), name("_step_count"), name("T_cur"),
+           name("T_i"),       name("T_mult"),     name("_step_slowly")};
   table_type = py::object(m.attr("Table")).release().ptr();
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&type_spec));
   if (!type) throw py::error_already_set();
