@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any, SupportsIndex
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from clrfast import Schedule, _check
+from clrfast.lr_scheduler import _history
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
 from clrfast.lr_scheduler._driven import copy_of, current, own, plain
 
 
-class DeviceScheduleLR(LRScheduler):
+class DeviceScheduleLR(_history.WithHistory, LRScheduler):
     """As ScheduleLR, but a step is three tensor operations on the device, whatever the number of groups.
 
     The count of steps and a table of the values live on the device of the rates, so a CUDA graph that holds
@@ -64,7 +67,7 @@ class DeviceScheduleLR(LRScheduler):
         device = _device(curves, optimizer)
         rows = np.stack([_values(curve, self.total_steps + 1) for curve in different], axis=1)
         kind = torch.float32 if device.type == "mps" else torch.float64
-        self._table = torch.tensor(rows, dtype=kind, device=device)
+        self._table_of_values = torch.tensor(rows, dtype=kind, device=device)
         self._step = torch.tensor([last], dtype=torch.int64, device=device)
         places = {id(curve): index for index, curve in enumerate(different)}
         # What is driven: the group, the key, the element of a tuple or -1, and the column of the table.
@@ -104,7 +107,7 @@ class DeviceScheduleLR(LRScheduler):
         self._write()
 
     def _write(self) -> None:
-        row = self._table.index_select(0, self._step.clamp(0, self.total_steps))[0]
+        row = self._table_of_values.index_select(0, self._step.clamp(0, self.total_steps))[0]
         values = row.unbind()
         groups = self.optimizer.param_groups
         tensors, sources = [], []
@@ -112,6 +115,19 @@ class DeviceScheduleLR(LRScheduler):
             tensors.append(current(groups[index], key, slot))
             sources.append(values[column])
         torch._foreach_copy_(tensors, sources)
+
+    def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+        rows = torch.as_tensor(np.minimum(steps, self.total_steps), device=self._table_of_values.device)
+        values = self._table_of_values.index_select(0, rows).cpu().numpy()
+        for key, slot in dict.fromkeys((key, slot) for _, key, slot, _ in self._targets):
+            column = np.full((len(steps), len(self.optimizer.param_groups)), np.nan)
+            for index, its_key, its_slot, source in self._targets:
+                if (its_key, its_slot) == (key, slot):
+                    column[:, index] = values[:, source]
+            yield _history.name_of(key, slot), column
+
+    def _natural_length(self) -> int:
+        return self.total_steps
 
     def get_lr(self) -> list[float | Tensor]:
         """The rates of the groups, copied: the table gives no others."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsIndex
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, _core
 from clrfast.lr_scheduler import _history, _tensors
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _NO_LIMIT = 2**62
 _USE_LAST_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
@@ -113,7 +110,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-class Driven(_core.Stepper, LRScheduler):
+class Driven(_core.Stepper, _history.WithHistory, LRScheduler):
     """A scheduler whose values are a closed form of the step; a step is one call of compiled code.
 
     Subclasses say in `_columns` what is driven, and by which curves.
@@ -141,10 +138,6 @@ class Driven(_core.Stepper, LRScheduler):
     def _at_step(self, step: int) -> float:
         """What the curves are evaluated at in a step, wherever the run is."""
         return step
-
-    def _natural_length(self) -> int:
-        """How many steps a picture should show."""
-        return 1000
 
     def _limit(self) -> int:
         """The last step that may be taken."""
@@ -227,31 +220,12 @@ class Driven(_core.Stepper, LRScheduler):
             assert values is not None  # since the plan was just made
         return values
 
-    @property
-    def history(self) -> dict[str, npt.NDArray[Any]]:
-        """The run so far, from its step 0, also if it was resumed: at most 1,000 steps, evenly spread.
-
-        The steps are an int64 array of shape (n,) under ``step``, and the values float64 arrays of shape
-        (n, groups) under ``lr``, ``momentum``, ``beta1``, ...; NaN where a group is left alone. They are what
-        the schedule gives, computed when asked for: keeping them costs neither time nor memory.
-        """
-        return _history.history(self)
-
-    def plot(self, ax: Axes | None = None, *, name: str = "lr", steps: SupportsIndex | None = None) -> Axes:
-        """Draw a hyperparameter against the step, and where the run is now (needs matplotlib).
-
-        Args:
-            ax: The axes to draw into; None makes new ones.
-            name: Which one, by its name in `history`.
-            steps: How many steps to draw; None means to the end, or a few cycles.
-
-        Returns:
-            The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
-
-        Raises:
-            ValueError: Nothing of that name is driven.
-        """
-        return _history.plot(self, ax, name, steps)
+    def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+        values = np.stack([self._values_now(self._at_step(int(step))) for step in steps])
+        for index, column in enumerate(self._columns()[1]):
+            driven = np.array([mix is not None for mix in column.mixes])
+            if driven.any():
+                yield _history.name_of(column.key, column.slot), np.where(driven, values[:, :, index], np.nan)
 
     @property
     def _last_lr(self) -> list[float | Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
@@ -13,52 +14,73 @@ from clrfast import _check
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from clrfast.lr_scheduler._driven import Driven
-
-_MOST = 1000  # steps, whatever the length of the run
+_MOST = 1000  # steps of a history, whatever the length of the run
 _LABELS = {"lr": "Learning rate", "momentum": "Momentum", "weight_decay": "Weight decay"}
 
 
-def history(scheduler: Driven) -> dict[str, npt.NDArray[Any]]:
-    """The steps from 0 to now, at most `_MOST` of them, and what each hyperparameter was there."""
-    return values_at(scheduler, _spread(math.floor(scheduler.last_epoch)))
+class WithHistory:
+    """The part of a scheduler that tells what it does over time."""
+
+    last_epoch: int
+
+    def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterable[tuple[str, npt.NDArray[np.float64]]]:
+        """The values of each driven hyperparameter, of shape (steps, groups), by its name."""
+        raise NotImplementedError
+
+    def _natural_length(self) -> int:
+        """How many steps a picture should show."""
+        return 1000
+
+    @property
+    def history(self) -> dict[str, npt.NDArray[Any]]:
+        """The run so far, from its step 0, also if it was resumed: at most 1,000 steps, evenly spread.
+
+        The steps are an int64 array of shape (n,) under ``step``, and the values float64 arrays of shape
+        (n, groups) under ``lr``, ``momentum``, ``beta1``, ...; NaN where a group is left alone. They are what
+        the schedule gives, computed when asked for: keeping them costs neither time nor memory.
+        """
+        return self._table(math.floor(self.last_epoch), _MOST)
+
+    def plot(self, ax: Axes | None = None, *, name: str = "lr", steps: SupportsIndex | None = None) -> Axes:
+        """Draw a hyperparameter against the step, and where the run is now (needs matplotlib).
+
+        Args:
+            ax: The axes to draw into; None makes new ones.
+            name: Which one, by its name in `history`.
+            steps: How many steps to draw; None means to the end, or a few cycles.
+
+        Returns:
+            The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
+
+        Raises:
+            ValueError: Nothing of that name is driven.
+        """
+        now = math.floor(self.last_epoch)
+        last = self._natural_length() if steps is None else _check.whole("steps", steps, least=1)
+        table = self._table(max(last, now), 2 * _MOST)
+        values = table[_check.choice("name", name, [key for key in table if key != "step"])]
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.figure(layout="constrained").add_subplot()
+        curves, groups = np.unique(values, axis=1, return_inverse=True)
+        for index, curve in enumerate(curves.T):  # a line for each different group
+            members = np.flatnonzero(groups.reshape(-1) == index)
+            label = f"group {members[0]}" + (f" and {len(members) - 1} more" if len(members) > 1 else "")
+            ax.plot(table["step"], curve, label=label)
+        ax.axvline(now, color="0.5", linestyle=":", label=f"step {now}")
+        ax.set_xlabel("Step")
+        ax.set_ylabel(_LABELS.get(name, name))
+        ax.margins(x=0)
+        ax.legend()
+        return ax
+
+    def _table(self, last: int, most: int) -> dict[str, npt.NDArray[Any]]:
+        spread = np.linspace(0, max(last, 0), min(max(last, 0) + 1, most))
+        steps = np.unique(spread.round().astype(np.int64))
+        return {"step": steps, **dict(self._history_at(steps))}
 
 
-def plot(scheduler: Driven, ax: Axes | None, name: str, steps: SupportsIndex | None) -> Axes:
-    """Draw the values of one hyperparameter, a line for each different group, and where the run is now."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(layout="constrained").add_subplot()
-    now = math.floor(scheduler.last_epoch)
-    last = scheduler._natural_length() if steps is None else _check.whole("steps", steps, least=1)
-    drawn = values_at(scheduler, _spread(max(last, now), 2 * _MOST))
-    values = drawn[_check.choice("name", name, [key for key in drawn if key != "step"])]
-    curves, groups = np.unique(values, axis=1, return_inverse=True)
-    for index, curve in enumerate(curves.T):
-        members = np.flatnonzero(groups.reshape(-1) == index)
-        label = f"group {members[0]}" + (f" and {len(members) - 1} more" if len(members) > 1 else "")
-        ax.plot(drawn["step"], curve, label=label)
-    ax.axvline(now, color="0.5", linestyle=":", label=f"step {now}")
-    ax.set_xlabel("Step")
-    ax.set_ylabel(_LABELS.get(name, name))
-    ax.margins(x=0)
-    ax.legend()
-    return ax
-
-
-def values_at(scheduler: Driven, steps: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-    """The values of each driven hyperparameter, of shape (steps, groups); NaN where a group is not driven."""
-    _, columns = scheduler._columns()
-    table = np.stack([scheduler._values_now(scheduler._at_step(int(step))) for step in steps])
-    result: dict[str, npt.NDArray[Any]] = {"step": steps}
-    for index, column in enumerate(columns):
-        driven = np.array([mix is not None for mix in column.mixes])
-        if driven.any():
-            name = f"beta{column.slot + 1}" if column.slot >= 0 else column.key
-            result[name] = np.where(driven, table[:, :, index], np.nan)
-    return result
-
-
-def _spread(last: int, most: int = _MOST) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(0, max(last, 0), min(last + 1, most)).round().astype(np.int64))
+def name_of(key: str, slot: int) -> str:
+    """The name of a hyperparameter in a history."""
+    return f"beta{slot + 1}" if slot >= 0 else key
