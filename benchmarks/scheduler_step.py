@@ -1,6 +1,7 @@
-"""Claim: a step of a scheduler costs a fraction of torch's: 5 x less for 1 group, 15 x for 28, 30 x for 465.
+"""Claim: a step of a scheduler costs a fraction of what torch's costs.
 
-And 150 x less where 465 groups hold their rates in tensors.
+The goals are 5 x less for 1 parameter group, 15 x for 28, 30 x for 465, and 150 x where 465 groups hold their
+rates in tensors.
 
 Run: python benchmarks/scheduler_step.py [--distinct]
 Torch's class and ours take turns, each with an optimizer of its own; torch's checks are all on. With

@@ -130,6 +130,15 @@ def test_one_schedule_a_group_and_groups_left_alone() -> None:
         train_step(scheduler)
 
 
+def test_a_tensor_that_groups_share_is_only_driven_for_those_that_are() -> None:
+    shared = torch.tensor(0.3)
+    scheduler = ScheduleLR(sgd(3, lr=shared), lr=[RATE, None, RATE])
+    train_step(scheduler)
+    groups = scheduler.optimizer.param_groups
+    assert [float(group["lr"]) for group in groups] == pytest.approx([RATE(1), 0.3, RATE(1)])
+    assert groups[0]["lr"] is groups[2]["lr"] is shared
+
+
 def test_any_hyperparameter_of_a_group() -> None:
     curve = schedules.linear(1e-8, 1e-3, 10)
     scheduler = ScheduleLR(Adam(parameters(), lr=0.3), eps=curve, beta2=schedules.constant(0.5))
@@ -281,6 +290,34 @@ def test_a_changed_schedule_or_value_is_seen() -> None:
     scheduler.schedules["lr"][1] = schedules.constant(2.0)
     train_step(scheduler)
     assert [float(group["lr"]) for group in groups] == [RATE(5), 2.0]
+
+
+def test_values_are_found_wherever_their_keys_go() -> None:
+    scheduler = ScheduleLR(sgd(2), lr=RATE, momentum=MOMENTUM)
+    groups = scheduler.optimizer.param_groups
+
+    def shuffle(step: int) -> None:
+        if step == 1:  # the same keys in another order
+            items = list(groups[0].items())[::-1]
+            groups[0].clear()
+            groups[0].update(items)
+        if step == 2:  # equal keys that are other objects
+            items = [("".join(list(key)), value) for key, value in groups[1].items()]
+            groups[1].clear()
+            groups[1].update(items)
+        if step == 3:
+            groups[1]["lr"] = groups[1].pop("lr")
+        if step == 4:  # the dictionary grows
+            groups[0].update({f"key {i}": i for i in range(100)})
+
+    for step in range(8):
+        shuffle(step)
+        train_step(scheduler)
+        expected = (RATE(step + 1), MOMENTUM(step + 1))
+        assert [(group["lr"], group["momentum"]) for group in groups] == [expected] * 2
+    del groups[0]["lr"]
+    with pytest.raises(KeyError, match="lr"):
+        scheduler.step()
 
 
 def test_step_to_an_epoch() -> None:

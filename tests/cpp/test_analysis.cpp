@@ -9,8 +9,11 @@
 #include "analysis/ema.hpp"
 #include "analysis/grid.hpp"
 #include "analysis/kernels.hpp"
+#include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
+#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
+#include "analysis/valley.hpp"
 #include "check.hpp"
 
 using namespace clrfast::analysis;
@@ -218,6 +221,57 @@ void the_average_is_that_of_its_recurrence() {
   }
 }
 
+void runs_get_the_answers_they_would_get_alone() {
+  Log all;
+  std::vector<std::size_t> offsets{0};
+  for (int run = 0; run < 40; ++run) {
+    const Log log = valley_log(200 + run, 1e-3 * (1 + 0.05 * run), 1, 0.05);
+    all.lr.insert(all.lr.end(), log.lr.begin(), log.lr.end());
+    all.loss.insert(all.loss.end(), log.loss.begin(), log.loss.end());
+    offsets.push_back(all.lr.size());
+  }
+  offsets.push_back(all.lr.size());  // a run of no rows
+  const Column lr = column_of(all.lr.data());
+  const Column loss = column_of(all.loss.data());
+  const RunTable table = analyze_runs(lr, loss, offsets, 2);
+  CHECK(table.bad_row == kNoRow && table.lines.size() == 41);
+  for (std::size_t run = 0; run < 40; ++run) {
+    State state;
+    state.add(lr.from(offsets[run]), loss.from(offsets[run]), offsets[run + 1] - offsets[run], 0);
+    const Suggestion alone = analyze(state).findings.suggestion;
+    CHECK(table.lines[run].suggestion.max_lr == alone.max_lr);
+    CHECK(table.lines[run].suggestion.base_lr == alone.base_lr);
+    CHECK(table.lines[run].rows == static_cast<std::int64_t>(200 + run));
+  }
+  CHECK(std::isnan(table.lines[40].suggestion.max_lr) && table.lines[40].rows == 0);
+  all.lr[5000] = 0;
+  CHECK(analyze_runs(lr, loss, offsets, 2).bad_row == 5000);
+}
+
+void smoothers_do_as_they_say() {
+  const double lr[] = {1, 2, 4, 2, 2};
+  const double loss[] = {8, 4, NAN, 0, 100};
+  double smoothed[5];
+  // Half as much for each doubling, up or down.
+  CHECK(ema_by_half_life(column_of(lr), column_of(loss), 5, std::log(2.0), smoothed) == kNoRow);
+  CHECK(near(smoothed[0], 8) && near(smoothed[1], 8 / 1.5));
+  CHECK(near(smoothed[2], 8 / 1.5));
+  CHECK(near(smoothed[3], (1 + 1) / (0.125 + 0.25 + 1)));
+  CHECK(near(smoothed[4], (1 + 1 + 100) / (0.125 + 0.25 + 2)));
+  running_median(column_of(loss), 5, 3, smoothed);
+  CHECK(smoothed[0] == 6 && smoothed[1] == 6 && smoothed[2] == 2);
+  CHECK(smoothed[3] == 50 && smoothed[4] == 50);
+  running_median(column_of(loss), 5, 1, smoothed);
+  CHECK(smoothed[0] == 8 && std::isnan(smoothed[2]));
+}
+
+void the_longest_descent_is_found() {
+  const double loss[] = {5, 9, 4, NAN, 8, 3, 7, 7, 6, 9};
+  const Descent descent = longest_descent(column_of(loss), 10);
+  CHECK(descent.length == 4 && descent.end == 8);  // 9 8 7 6
+  CHECK(longest_descent(column_of(loss), 0).length == 0);
+}
+
 }  // namespace
 
 int main() {
@@ -230,4 +284,7 @@ int main() {
   a_line_is_fitted_exactly();
   phases_are_where_they_were_put();
   the_average_is_that_of_its_recurrence();
+  runs_get_the_answers_they_would_get_alone();
+  smoothers_do_as_they_say();
+  the_longest_descent_is_found();
 }

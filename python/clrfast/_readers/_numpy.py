@@ -118,7 +118,10 @@ def _mapped(file: Input, path: Path) -> NDArray[Any]:
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    try:
+        shape, fortran, dtype = read(stream)
+    except Exception as error:  # NumPy parses it as Python, and lets through whatever its tokenizer raises
+        raise ValueError(f"the header of the array is damaged: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
     return shape, fortran, dtype

@@ -16,13 +16,14 @@ from torch.optim.lr_scheduler import *  # noqa: E402, F403
 from torch.optim.lr_scheduler import __all__ as _torch_names  # noqa: E402
 
 from clrfast.lr_scheduler._cyclic import CyclicLR as CyclicLR  # noqa: E402
+from clrfast.lr_scheduler._device import DeviceScheduleLR as DeviceScheduleLR  # noqa: E402
 from clrfast.lr_scheduler._one_cycle import OneCycleLR as OneCycleLR  # noqa: E402
 from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR  # noqa: E402
 from clrfast.lr_scheduler._warm_restarts import (  # noqa: E402
     CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
 )
 
-__all__ = [*_torch_names, "ScheduleLR"]
+__all__ = [*_torch_names, "DeviceScheduleLR", "ScheduleLR"]
 
 
 def __getattr__(name: str) -> Any:

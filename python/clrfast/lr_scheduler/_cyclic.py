@@ -154,6 +154,9 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
             columns.append(Column(*momentum_place(self.use_beta1), mixes))
         return [self._height()], columns
 
+    def _natural_length(self) -> int:
+        return math.ceil(4 * float(self.total_size))
+
     def _height(self) -> Callable[[Any], float]:
         """Where the rate is between its bounds, from 0 to 1, at a step."""
         up = self.total_size * self.step_ratio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, _core
-from clrfast.lr_scheduler import _tensors
+from clrfast.lr_scheduler import _history, _tensors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _NO_LIMIT = 2**62
 _USE_LAST_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
@@ -67,13 +70,14 @@ def current(group: dict[str, Any], key: str, slot: int) -> Any:
     return group[key] if slot < 0 else group[key][slot]
 
 
-def _owned(group: dict[str, Any], column: Column, mix: Mix, shared: dict[int, Mix]) -> Any:
-    """What the group holds; a tensor that must also hold another value for another group is copied first."""
-    key, slot, _ = column
+def own(group: dict[str, Any], key: str, slot: int, meant: Any, shared: dict[int, Any]) -> Any:
+    """What a group holds; a tensor that is meant to hold something else for another group is copied first."""
+    if meant is None and key not in group:
+        return None
     if slot >= 0 and type(group[key]) is not tuple:
         group[key] = tuple(group[key])
     held = current(group, key, slot)
-    if isinstance(held, Tensor) and shared.setdefault(id(held), mix) != mix:
+    if isinstance(held, Tensor) and shared.setdefault(id(held), meant) != meant:
         held = copy_of(held)
         group[key] = held if slot < 0 else (*group[key][:slot], held, *group[key][slot + 1 :])
     return held
@@ -134,6 +138,14 @@ class Driven(_core.Stepper, LRScheduler):
         """What the curves are evaluated at."""
         return self.last_epoch
 
+    def _at_step(self, step: int) -> float:
+        """What the curves are evaluated at in a step, wherever the run is."""
+        return step
+
+    def _natural_length(self) -> int:
+        """How many steps a picture should show."""
+        return 1000
+
     def _limit(self) -> int:
         """The last step that may be taken."""
         return _NO_LIMIT
@@ -169,17 +181,18 @@ class Driven(_core.Stepper, LRScheduler):
     def _make_plan(self) -> None:
         groups = self.optimizer.param_groups
         sources, columns = self._columns()
-        shared: dict[int, Mix] = {}
+        shared: dict[int, Any] = {}
         places: list[_tensors.Place | None] = []
         targets: list[tuple[Any, ...] | None] = []
         for index, group in enumerate(groups):
             for column in columns:
                 mix = column.mixes[index]
+                held = own(group, column.key, column.slot, mix, shared)
                 if mix is None:
                     places.append(None)
                     targets.append(None)
                 else:
-                    place = _tensors.place_of(_owned(group, column, mix, shared))
+                    place = _tensors.place_of(held)
                     places.append(place)
                     targets.append((place.kind, *mix, place.tensor, place.address))
         values = np.zeros((len(groups), len(columns)))
@@ -204,6 +217,41 @@ class Driven(_core.Stepper, LRScheduler):
             if self._known_last_lr is None:
                 self._known_last_lr = self._rates(values)
             self._forget()
+
+    def _values_now(self, at: float) -> npt.NDArray[np.float64]:
+        """All values, of shape (groups, columns), without writing them."""
+        values = self._values(at)
+        if values is None:
+            self._make_plan()
+            values = self._values(at)
+            assert values is not None  # since the plan was just made
+        return values
+
+    @property
+    def history(self) -> dict[str, npt.NDArray[Any]]:
+        """The run so far, from its step 0, also if it was resumed: at most 1,000 steps, evenly spread.
+
+        The steps are an int64 array of shape (n,) under ``step``, and the values float64 arrays of shape
+        (n, groups) under ``lr``, ``momentum``, ``beta1``, ...; NaN where a group is left alone. They are what
+        the schedule gives, computed when asked for: keeping them costs neither time nor memory.
+        """
+        return _history.history(self)
+
+    def plot(self, ax: Axes | None = None, *, name: str = "lr", steps: SupportsIndex | None = None) -> Axes:
+        """Draw a hyperparameter against the step, and where the run is now (needs matplotlib).
+
+        Args:
+            ax: The axes to draw into; None makes new ones.
+            name: Which one, by its name in `history`.
+            steps: How many steps to draw; None means to the end, or a few cycles.
+
+        Returns:
+            The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
+
+        Raises:
+            ValueError: Nothing of that name is driven.
+        """
+        return _history.plot(self, ax, name, steps)
 
     @property
     def _last_lr(self) -> list[float | Tensor]:
@@ -236,12 +284,7 @@ class Driven(_core.Stepper, LRScheduler):
         """
         if not self._get_lr_called_within_step:
             warnings.warn(_USE_LAST_LR, UserWarning, stacklevel=2)
-        at = self._at()
-        values = self._values(at)
-        if values is None:
-            self._make_plan()
-            values = self._values(at)
-            assert values is not None  # since it was just made
+        values = self._values_now(self._at())
         for column, written in list(zip(self._columns()[1], values.T.tolist()))[1:]:
             for group, mix, value in zip(self.optimizer.param_groups, column.mixes, written):
                 if mix is not None:

@@ -139,6 +139,9 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
     def _limit(self) -> int:
         return int(self.total_steps)
 
+    def _natural_length(self) -> int:
+        return int(self.total_steps)
+
     def _watched(self) -> list[list[Any]]:
         return [self._schedule_phases]
 

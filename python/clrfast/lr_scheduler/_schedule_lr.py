@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Optional, SupportsIndex, Union
+from collections.abc import Callable
+from typing import Any, ClassVar, SupportsIndex
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import _check
+from clrfast import Schedule, _check, _plot_schedule
 from clrfast.lr_scheduler._arguments import optimizer_of
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of, current, like
-
-Curve = Callable[[int], float]
-Curves = Union[Curve, Sequence[Optional[Curve]]]
+from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
+from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of
 
 
 class ScheduleLR(Driven):
@@ -64,19 +62,8 @@ class ScheduleLR(Driven):
         optimizer_of(optimizer)
         last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
         given = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, **others}
-        groups = optimizer.param_groups
-        self.schedules = {
-            name: _one_each(name, curves, len(groups)) for name, curves in given.items() if curves is not None
-        }
-        if not self.schedules:
-            raise ValueError("give a schedule for at least one of lr, momentum, weight_decay, ...")
-        for name, curves in self.schedules.items():
-            _check_column(name, curves, optimizer, last + 1)
-        for group, curve in zip(groups, self.schedules.get("lr", [])):
-            if curve is not None:
-                group.setdefault("initial_lr", like(group["lr"], float(curve(0))))
-        for group in groups:  # those that are not driven; torch asks for it where a run is resumed
-            group.setdefault("initial_lr", copy_of(group["lr"]))
+        self.schedules = curves_by_name(given, optimizer, last + 1)
+        note_initial_rates(optimizer, self.schedules.get("lr", []))
         LRScheduler.__init__(self, optimizer, last)
 
     @property
@@ -88,6 +75,11 @@ class ScheduleLR(Driven):
             for curve in curves
             if curve is not None
         )
+
+    def _natural_length(self) -> int:
+        curves: list[Any] = [curve for each in self.schedules.values() for curve in each]
+        lengths = (_plot_schedule._natural_length(c) for c in curves if isinstance(c, Schedule))
+        return max(lengths, default=super()._natural_length())
 
     def _watched(self) -> list[list[Any]]:
         return list(self.schedules.values())
@@ -101,10 +93,10 @@ class ScheduleLR(Driven):
             curves = self.schedules.get(name, [None] * len(groups))
             if name in self.schedules:
                 self._fit(name, curves, len(groups))
-            for key, slot in sorted({_where(name, group) for group in groups}):
+            for key, slot in sorted({where(name, group) for group in groups}):
                 mixes: list[Mix | None] = []
                 for group, curve in zip(groups, curves):
-                    if curve is None or _where(name, group) != (key, slot):
+                    if curve is None or where(name, group) != (key, slot):
                         mixes.append(None)
                         continue
                     if id(curve) not in known:
@@ -131,39 +123,3 @@ class ScheduleLR(Driven):
             if index >= len(curves) or curves[index] is None:
                 rates[index] = copy_of(group["lr"])
         return rates
-
-
-def _one_each(name: str, curves: Curves, groups: int) -> list[Curve | None]:
-    if callable(curves):
-        return [curves] * groups
-    if not isinstance(curves, Sequence):
-        raise TypeError(f"{name} must be a schedule or a sequence of schedules, got {curves!r}")
-    if len(curves) != groups:
-        raise ValueError(f"{name} must have one schedule for each of {groups} groups, got {len(curves)}")
-    for index, curve in enumerate(curves):
-        if curve is not None and not callable(curve):
-            raise TypeError(f"{name}[{index}] must be a schedule or None, got {curve!r}")
-    return list(curves)
-
-
-def _where(name: str, group: dict[str, Any]) -> tuple[str, int]:
-    """The key of a hyperparameter in a group, and its place in the tuple there or -1."""
-    if name == "momentum" and "betas" in group:
-        return "betas", 0
-    if name in ("beta1", "beta2") and name not in group:
-        return "betas", int(name == "beta2")
-    return name, -1
-
-
-def _check_column(name: str, curves: Sequence[Curve | None], optimizer: Optimizer, step: int) -> None:
-    for index, (curve, group) in enumerate(zip(curves, optimizer.param_groups)):
-        if curve is None:
-            continue
-        key, slot = _where(name, group)
-        if key not in group:
-            raise ValueError(f"{name} must be None: group {index} of {type(optimizer).__name__} has none")
-        now = current(group, key, slot)
-        if isinstance(now, bool) or not isinstance(now, (int, float, Tensor)):
-            raise TypeError(f"{name} must be a number in group {index} of the optimizer, got {now!r}")
-        least = 0.0 if name in ("lr", "momentum", "weight_decay") else -math.inf
-        _check.real(f"{name} at step {step}", curve(step), least=least)

@@ -103,6 +103,13 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
     def _at(self) -> float:
         return float(max(self.T_cur, 0) / self.T_i)
 
+    def _at_step(self, step: int) -> float:
+        position, length = self._position(step)
+        return position / length
+
+    def _natural_length(self) -> int:
+        return sum(self.T_0 * self.T_mult**cycle for cycle in range(4))
+
     def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
         groups = self.optimizer.param_groups
         low = float(self.eta_min)

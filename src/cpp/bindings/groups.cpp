@@ -62,8 +62,31 @@ Outcome put_number(PyObject* group, const Column& column, PyObject* whole, PyObj
   return Outcome::done;
 }
 
+// A dictionary's positions, as PyDict_Next counts them, stay what they are until keys are removed.
+// To look there first saves the look-up that is the greater part of a step.
+PyObject* find(PyObject* dict, const Target& target, PyObject* key) {
+  Py_ssize_t position = target.position;
+  PyObject* there = nullptr;
+  PyObject* value = nullptr;
+  if (PyDict_Next(dict, &position, &there, &value) && there == target.key) return value;
+  return PyDict_GetItemWithError(dict, key);
+}
+
+// Where the key is, and which of all equal strings it is there.
+void locate(PyObject* dict, PyObject* key, Target* target, std::vector<py::object>* held) {
+  PyObject* there = nullptr;
+  Py_ssize_t next = 0;
+  for (Py_ssize_t position = 0; PyDict_Next(dict, &next, &there, nullptr); position = next) {
+    if (!PyUnicode_Check(there) || PyUnicode_Compare(there, key) != 0) continue;
+    target->position = position;
+    target->key = there;
+    held->push_back(py::reinterpret_borrow<py::object>(there));
+    return;
+  }
+}
+
 Outcome put(PyObject* group, const Column& column, const Target& target, double value) {
-  PyObject* whole = PyDict_GetItemWithError(group, column.key.ptr());
+  PyObject* whole = find(group, target, column.key.ptr());
   if (whole == nullptr) return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
   PyObject* current = whole;
   if (column.slot >= 0) {
@@ -86,7 +109,7 @@ bool same(PyObject* list, const std::vector<py::object>& elements) {
   static_assert(sizeof(py::object) == sizeof(PyObject*), "both are arrays of pointers");
   const auto* now = static_cast<const void*>(PySequence_Fast_ITEMS(list));
   const auto* before = static_cast<const void*>(elements.data());
-  return n == elements.size() && std::memcmp(now, before, n * sizeof(PyObject*)) == 0;
+  return n == elements.size() && (n == 0 || std::memcmp(now, before, n * sizeof(PyObject*)) == 0);
 }
 
 std::vector<py::object> elements_of(py::handle list) {
@@ -105,7 +128,9 @@ Target target_from(py::handle description, std::size_t sources) {
                       {t[2].cast<std::uint32_t>(), t[4].cast<std::uint32_t>()},
                       static_cast<Kind>(t[0].cast<int>()),
                       py::object(t[6]).ptr(),
-                      reinterpret_cast<void*>(t[7].cast<std::uintptr_t>())};
+                      reinterpret_cast<void*>(t[7].cast<std::uintptr_t>()),
+                      nullptr,
+                      0};
   if (std::max(target.source[0], target.source[1]) >= sources) {
     throw std::invalid_argument("a target names a source that is not there");
   }
@@ -132,6 +157,7 @@ double Plan::value(const Target& t) const {
 }
 
 Outcome Plan::fill(const When& when) {
+  if (const Outcome outcome = check(); outcome != Outcome::done) return outcome;
   if (evaluate(when) == Outcome::failed) return Outcome::failed;
   std::transform(targets.begin(), targets.end(), values.mutable_data(),
                  [this](const Target& target) { return value(target); });
@@ -140,10 +166,14 @@ Outcome Plan::fill(const When& when) {
 
 // Of the groups' own keys a few groups are looked at in each step, in turn: all where there are
 // few.
-bool Plan::fits(PyObject* groups_now) {
-  if (!same(groups_now, groups)) return false;
+Outcome Plan::check() {
+  static PyObject* const param_groups = PyUnicode_InternFromString("param_groups");
+  const auto groups_now =
+      py::reinterpret_steal<py::object>(PyObject_GetAttr(optimizer.ptr(), param_groups));
+  if (!groups_now) return Outcome::failed;
+  if (!same(groups_now.ptr(), groups)) return Outcome::stale;
   for (const Watched& watched : lists) {
-    if (!same(watched.list.ptr(), watched.elements)) return false;
+    if (!same(watched.list.ptr(), watched.elements)) return Outcome::stale;
   }
   constexpr std::size_t kChecked = 8;
   const std::size_t n = keys.empty() ? 0 : std::min(kChecked, groups.size());
@@ -152,18 +182,16 @@ bool Plan::fits(PyObject* groups_now) {
     next_group = group + 1 == groups.size() ? 0 : group + 1;
     const py::object* before = key_values.data() + group * keys.size();
     for (const py::object& key : keys) {
-      if (PyDict_GetItemWithError(groups[group].ptr(), key.ptr()) != before++->ptr()) return false;
+      if (PyDict_GetItemWithError(groups[group].ptr(), key.ptr()) != before++->ptr()) {
+        return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
+      }
     }
   }
-  return true;
+  return Outcome::done;
 }
 
 Outcome Plan::write(const When& when) {
-  static PyObject* const param_groups = PyUnicode_InternFromString("param_groups");
-  const auto groups_now =
-      py::reinterpret_steal<py::object>(PyObject_GetAttr(optimizer.ptr(), param_groups));
-  if (!groups_now) return Outcome::failed;
-  if (!fits(groups_now.ptr())) return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
+  if (const Outcome outcome = check(); outcome != Outcome::done) return outcome;
   if (evaluate(when) == Outcome::failed) return Outcome::failed;
   double* written = values.mutable_data();
   const Target* target = targets.data();
@@ -238,6 +266,12 @@ std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type
   const std::size_t targets = plan->groups.size() * plan->columns.size();
   if (plan->targets.size() != targets || plan->values.size() != static_cast<py::ssize_t>(targets)) {
     throw std::invalid_argument("a plan needs a target and a value for each column of each group");
+  }
+  Target* target = plan->targets.data();
+  for (const py::object& group : plan->groups) {
+    for (const Column& column : plan->columns) {
+      locate(group.ptr(), column.key.ptr(), target++, &plan->group_keys);
+    }
   }
   return plan;
 }

@@ -22,8 +22,10 @@ struct Target {
   double weight[2];
   std::uint32_t source[2];
   Kind kind;
-  PyObject* tensor;  // what was there when the plan was made; `keep` holds it,
-  void* memory;      // and the memory of a tensor on the host
+  PyObject* tensor;     // what was there when the plan was made; `keep` holds it,
+  void* memory;         // and the memory of a tensor on the host
+  PyObject* key;        // in the group; the plan holds it,
+  Py_ssize_t position;  // and where it was in the dictionary
 };
 
 struct Column {
@@ -66,6 +68,7 @@ struct Plan {
   std::vector<py::object> key_values;  // what they held (null for nothing), group by group,
   std::size_t next_group = 0;          // and the group that is looked at next
   py::object finish;                   // called after each step, or None
+  std::vector<py::object> group_keys;  // of the targets
   py::array_t<double> values;          // of all targets, filled in each step
   py::object keep;
   bool restarts = false;   // counts T_cur and T_i, not steps
@@ -80,7 +83,8 @@ struct Plan {
   int traverse(visitproc visit, void* arg) const;
 
  private:
-  bool fits(PyObject* groups_now);
+  // Whether what the plan was made from is still there.
+  Outcome check();
   // Fills `source_values`.
   Outcome evaluate(const When& when);
   double value(const Target& target) const;

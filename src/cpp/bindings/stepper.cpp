@@ -128,7 +128,9 @@ PyObject* values(PyObject* self, PyObject* step) {
     if (!plan) Py_RETURN_NONE;
     py::object written = plan->values.attr("copy")();
     if (step == Py_None) return written.release().ptr();
-    if (plan->fill(when_from(step)) == Outcome::failed) return nullptr;
+    const Outcome outcome = plan->fill(when_from(step));
+    if (outcome == Outcome::failed) return nullptr;
+    if (outcome == Outcome::stale) Py_RETURN_NONE;
     py::object asked = plan->values.attr("copy")();
     plan->values[py::ellipsis()] = written;
     return asked.release().ptr();
