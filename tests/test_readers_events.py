@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -197,3 +198,13 @@ def test_nan_losses_are_kept_when_rows_are_joined(tmp_path: Path) -> None:
     _, loss = write(tmp_path, range(10))
     assert math.isnan(logs.read(tmp_path).loss[-3]) == math.isnan(loss[-3])
     assert np.isinf(logs.read(tmp_path).loss[-2:]).all()
+
+
+def test_one_reader_may_be_fed_by_several_threads() -> None:
+    """Whole files, so that their order does not matter."""
+    data = SAMPLE.read_bytes()
+    reader = _core.EventReader([b"lr", b"train/loss"])
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(reader.feed, [data] * 200))
+    assert sum(len(tag) for tag, _, _ in found) == 200 * 24
+    assert reader.report()["records"] == 200 * 25

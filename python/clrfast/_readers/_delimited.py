@@ -24,7 +24,7 @@ class Delimited(Table):
         """Read the header."""
         self._file = file
         start = next(file.lines(peek=True), b"")
-        header = start.removeprefix(_BOM) if hasattr(start, "removeprefix") else start
+        header = start.removeprefix(_BOM)
         blank = len(header) - len(header.lstrip(b"\r\n"))
         line = header[blank:].partition(b"\n")[0]
         self._data_at = len(start) - len(header) + blank + len(line) + 1
