@@ -36,7 +36,7 @@ def place_of(current: Any) -> Place:
         return Place(NUMBER, None, 0, None)
     plain = type(current) is Tensor and current.device.type == "cpu" and not current.requires_grad
     if plain and current.dtype in _IN_MEMORY and current.numel() == 1 and current.layout == torch.strided:
-        view = current.numpy()
+        view = current.detach().numpy()  # an alias: it keeps the memory, even if the tensor is given other
         return Place(_IN_MEMORY[current.dtype], current, view.__array_interface__["data"][0], view)
     return Place(STAGED, current, 0, None)
 
