@@ -27,11 +27,6 @@ namespace {
 
 constexpr double kLastWhole = 9.2e18;  // below 2^63, so that a whole step fits
 
-template <class T>
-T whole(double steps) {
-  return static_cast<T>(steps);
-}
-
 // What a - b lost to rounding, given the rounded difference (Knuth).
 double lost(double a, double b, double difference) {
   const double b_seen = a - difference;
@@ -65,7 +60,7 @@ double View::factor(T step, std::int64_t cycle) const {
 template <class T>
 View::Spot<T> View::locate(T step, bool left) const {
   if (static_cast<double>(step) >= total) {
-    step = whole<T>(total);
+    step = static_cast<T>(total);
     left = true;
   }
   std::int64_t cycle = 0;
@@ -82,7 +77,7 @@ View::Spot<T> View::locate(T step, bool left) const {
     cycle_length =
         next == starts + start_count ? last_length : static_cast<double>(*next - starts[cycle]);
   } else if (cycles != 1) {
-    const T period = whole<T>(length);
+    const T period = static_cast<T>(length);
     if constexpr (std::is_integral_v<T>) {
       using U = std::uint64_t;  // an unsigned division is the cheaper one, and no step is negative
       cycle = static_cast<T>(static_cast<U>(step) / static_cast<U>(period));
@@ -116,8 +111,8 @@ View::Spot<T> View::locate(T step, bool left) const {
   }
   const double first = piece->first * stretch;
   const double until = count == 1 ? cycle_length : piece->until * stretch;
-  const T k = position - whole<T>(first);
-  const double r = until < kLastWhole ? static_cast<double>(whole<T>(until) - position)
+  const T k = position - static_cast<T>(first);
+  const double r = until < kLastWhole ? static_cast<double>(static_cast<T>(until) - position)
                                       : until - static_cast<double>(position);
   return {piece, position, k, r, until - first, first, until, factor(step, cycle), left};
 }
@@ -156,14 +151,12 @@ double View::mapped(double v) const {
 
 // Whether a whole step is evaluated in integers: not where pieces join between steps, as stretched
 // cycles of several pieces do.
-bool View::by_whole_steps(std::int64_t step) const {
-  return integral && (starts == nullptr || count == 1) && step >= 0;
-}
+bool View::by_whole_steps() const { return integral && (starts == nullptr || count == 1); }
 
 template <class T>
 double View::at(T step, bool left) const {
   if constexpr (std::is_integral_v<T>) {
-    if (!by_whole_steps(step)) return at(static_cast<double>(step), left);
+    if (!by_whole_steps()) return at(static_cast<double>(step), left);
   }
   return mapped(value(locate(step, left)));
 }
@@ -230,13 +223,12 @@ std::size_t View::fill_run(std::int64_t step, std::size_t n, Out* out) const {
   const auto one_by_one = [&] {
     for (std::size_t i = 0; i < n; ++i) {
       const std::int64_t here = step + static_cast<std::int64_t>(i);
-      out[i] =
-          static_cast<Out>(by_whole_steps(here) ? value(locate(here, false))
-                                                : value(locate(static_cast<double>(here), false)));
+      out[i] = static_cast<Out>(by_whole_steps() ? value(locate(here, false))
+                                                 : value(locate(static_cast<double>(here), false)));
     }
     return n;
   };
-  if (!by_whole_steps(step) || per == Scaling::Per::step) return one_by_one();
+  if (!by_whole_steps() || per == Scaling::Per::step) return one_by_one();
   const Spot<std::int64_t> spot = locate(step, false);
   // The kernels count in 32 bits, and positions beyond 2^53 cannot be counted up in double.
   constexpr std::size_t kMost = std::size_t{1} << 30;

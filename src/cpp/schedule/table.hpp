@@ -94,7 +94,7 @@ struct View {
   template <class T>
   double factor(T step, std::int64_t cycle) const;
   double mapped(double value) const;
-  bool by_whole_steps(std::int64_t step) const;
+  bool by_whole_steps() const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;
 };
@@ -128,33 +128,37 @@ struct Cyclic {
   Shape shape;
   Scaling::Per per;
   double gamma;
+
+  double period() const { return step_size_up + step_size_down; }
+  bool integral() const {
+    return step_size_up == std::floor(step_size_up) && period() == std::floor(period());
+  }
+  bool plain() const { return integral() && per == Scaling::Per::none; }  // see View::at
 };
 
 // Calls `use` with the view of the cycle: its pieces live on the stack for that long.
 template <class Use>
 auto with_cyclic(const Cyclic& c, Use use) {
-  const double period = c.step_size_up + c.step_size_down;
+  const double period = c.period();
   const Piece pieces[2] = {{c.step_size_up, {c.shape, c.base_lr, c.max_lr}, nullptr, 0.0},
                            {period, {c.shape, c.max_lr, c.base_lr}, nullptr, c.step_size_up}};
   View view{};
   view.pieces = pieces;
   view.count = c.step_size_down > 0.0 ? 2 : 1;
   view.length = period;
-  view.integral = c.step_size_up == std::floor(c.step_size_up) && period == std::floor(period);
+  view.integral = c.integral();
   view.total = std::numeric_limits<double>::infinity();
   view.per = c.per;
   view.gamma = c.gamma;
   view.floor = c.base_lr;
-  view.plain_cycle = view.integral && c.per == Scaling::Per::none;
+  view.plain_cycle = c.plain();
   return use(static_cast<const View&>(view));
 }
 
 inline double cyclic_at(const Cyclic& c, std::int64_t step) {
-  const double up = c.step_size_up;
-  const double period = up + c.step_size_down;
-  const bool whole = up == std::floor(up) && period == std::floor(period);
-  if (whole &&
-      c.per == Scaling::Per::none) {  // View::at for a plain cycle, without making the view
+  if (c.plain()) {  // the arithmetic of View::at, without making the view
+    const double up = c.step_size_up;
+    const double period = c.period();
     const double position = position_in(period, step);
     return position < up ? curve_value({c.shape, c.base_lr, c.max_lr}, position, up - position, up)
                          : curve_value({c.shape, c.max_lr, c.base_lr}, position - up,
