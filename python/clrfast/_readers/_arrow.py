@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,20 +32,26 @@ class Parquet(Table):
         except (OSError, pa.ArrowException) as error:
             raise ValueError(f"{file.path}: not a Parquet file, or cut short: {error}") from error
         self.names = self._parquet.schema_arrow.names
+        footer = self._parquet.metadata
+        self.group_rows = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
 
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for; a damaged row group is reported and passed over."""
+        names = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
+        for batch in self.batches(names, range(len(self.group_rows))):
+            yield _rows(self._file, batch, numbers, label)
+
+    def batches(self, names: Sequence[str], groups: Iterable[int]) -> Iterator[Any]:
+        """Yield record batches of these columns; a damaged row group is reported and passed over."""
         import pyarrow as pa
 
-        names = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
-        groups = self._parquet.num_row_groups
-        for group in range(groups):
+        count = len(self.group_rows)
+        for group in groups:
             try:
-                for batch in self._parquet.iter_batches(_ROWS, row_groups=[group], columns=names):
-                    yield _rows(self._file, batch, numbers, label)
+                yield from self._parquet.iter_batches(_ROWS, row_groups=[group], columns=list(names))
             except (OSError, pa.ArrowException) as error:
-                self._file.problem(f"row group {group} of {groups} cannot be read: {error}")
-            self._file.advance(self._file.size() // groups)
+                self._file.problem(f"row group {group} of {count} cannot be read: {error}")
+            self._file.advance(self._file.size() // count)
 
 
 class Arrow(Table):
@@ -91,17 +97,18 @@ def _batches(file: Input) -> Any:
 
 
 def _rows(file: Input, batch: Any, numbers: Sequence[str], label: str | None) -> Rows:
-    columns = [_cells(file, batch, name) for name in numbers]
+    columns = [cells_of(file.path, batch, name) for name in numbers]
     return Rows(columns, None if label is None else batch.column(label).to_pylist())
 
 
-def _cells(file: Input, batch: Any, name: str) -> Cells:
+def cells_of(where: object, batch: Any, name: str) -> Cells:
+    """Return a column of a record batch as numbers, or say where it holds something else."""
     import pyarrow as pa
 
     column = batch.column(name)
     try:
         values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except pa.ArrowException as error:
-        raise ValueError(f"{file.path}: {name!r} holds {column.type}, not numbers ({error})") from error
+        raise ValueError(f"{where}: {name!r} holds {column.type}, not numbers ({error})") from error
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     return Cells(values, missing)
