@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import warnings
 from pathlib import Path
 
@@ -126,6 +127,29 @@ def test_a_damaged_row_group_costs_its_own_rows(tmp_path: Path) -> None:
     assert log.lr.tolist() == [*whole.lr[:300], *whole.lr[600:]]
     assert len(log.problems) == 1
     assert "row group 1 of 3 cannot be read: " in log.problems[0]
+
+
+@pytest.mark.parametrize("name", ["runs.arrow", "runs.feather"])
+def test_arrow_that_points_outside_itself_is_not_followed(name: str, tmp_path: Path) -> None:
+    """The offsets of texts, which pyarrow trusts: where they lead astray, reading a text would be a crash."""
+    path = tmp_path / name
+    log_files.runs(path, log_files.log(60))
+    data = path.read_bytes()
+    offsets = struct.pack("<4i", 0, 5, 10, 15)
+    second = data.index(offsets, data.index(offsets) + 1)
+    path.write_bytes(data[: second + 4] + b"\xff\xff\xff\x7f" + data[second + 8 :])
+    found = read(path)
+    assert {name: len(part) for name, part in found.split().items()} == {"run a": 10, "run b": 10}
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(f"{path}: only the first 20 rows can be read: ")
+
+
+@pytest.mark.parametrize("name", ["log.arrow", "log.feather", "log.parquet"])
+def test_names_of_columns_that_are_no_text(name: str, tmp_path: Path) -> None:
+    path = log_files.write(tmp_path, name, log_files.log(10))
+    path.write_bytes(path.read_bytes().replace(b"loss", b"lo\xff\xfe"))
+    with pytest.raises(ValueError, match=rf"{name}: .*codec can't decode"):
+        logs.read(path)
 
 
 def test_chunks_tell_too(tmp_path: Path) -> None:
