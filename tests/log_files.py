@@ -5,10 +5,13 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import io
 import json
 import lzma
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -69,6 +72,14 @@ def runs(path: Path, log: Log) -> None:
     new = pa.ipc.new_stream if path.suffix == ".arrow" else pa.ipc.new_file
     with new(path, named.schema) as writer:
         writer.write_table(named, max_chunksize=20)
+
+
+def zipped(files: Mapping[str, bytes], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content, **options)
+    return stream.getvalue()
 
 
 WRITERS: dict[str, Callable[[Path, Log], object]] = {

@@ -336,7 +336,7 @@ def test_numpy_arrays_that_are_no_columns_of_numbers(tmp_path: Path) -> None:
         "a.npz": r"'lr' must have one dimension, not \(2, 2\)",
         "b.npz": "'loss' holds <U1, not real numbers",
         "c.npy": "holds Python objects",
-        "d.npz": "'loss' cannot be read: Object arrays",
+        "d.npz": "'loss' cannot be read: it holds Python objects",
     }.items():
         with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
             logs.read(tmp_path / name)
@@ -447,7 +447,9 @@ def test_a_progress_bar_counts_the_bytes(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.npy"])
+@pytest.mark.parametrize(
+    "name", ["log.csv", "log.csv.gz", "log.parquet", "log.npy", "log.npy.gz", "log.npz", "run.zip"]
+)
 def test_memory_does_not_grow_with_the_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,7 +458,13 @@ def test_memory_does_not_grow_with_the_file(
     monkeypatch.setattr("clrfast._readers._arrow._ROWS", 1000)
 
     def peak(rows: int) -> int:
-        path = log_files.write(tmp_path, name, log_files.log(rows))
+        log = log_files.log(rows)
+        if name == "run.zip":
+            path = tmp_path / name
+            csv = log_files.write(tmp_path, "log.csv", log).read_bytes()
+            path.write_bytes(log_files.zipped({"log.csv": csv}))
+        else:
+            path = log_files.write(tmp_path, name, log)
         for _ in logs.iter_chunks(path):  # imports and caches
             break
         tracemalloc.start()

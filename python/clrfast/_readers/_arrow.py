@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS = 1 << 18  # a batch
+_MAGIC = b"ARROW1"  # first and last in a file
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # last in a stream
 
 
 class Parquet(Table):
@@ -56,7 +59,7 @@ class Arrow(Table):
         require("pyarrow", "reading Arrow files", extra="logs")
         self._file = file
         try:
-            self._batches = _batches(file)
+            self._batches, self._ends = _batches(file)
             self.names = self._batches.schema.names
         except _damage() as error:
             raise ValueError(f"{file.path}: not an Arrow file, or cut short: {error}") from error
@@ -71,19 +74,29 @@ class Arrow(Table):
                 done += batch.num_rows
         except _damage() as error:
             self._file.problem(f"only the first {done:,} rows can be read: {error}")
+        else:
+            if not self._ends:
+                self._file.problem(f"only {done:,} rows can be read: what marks the end is missing")
         self._file.advance(self._file.size())
 
 
-def _batches(file: Input) -> Any:
-    """Return the stream of batches that a file is, or holds after its first 8 bytes, before its footer."""
+def _batches(file: Input) -> tuple[Any, bool]:
+    """Return the stream of batches that a file is, or holds after its first 8 bytes, and whether it is whole.
+
+    To pyarrow, a stream that is cut between two batches is whole.
+    """
     import pyarrow as pa
 
     stream = file.open()
-    if stream.read(6) != b"ARROW1":
-        stream.seek(0)
-    else:
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(end - 8, 0))
+    last = stream.read(8)
+    stream.seek(0)
+    if stream.read(6) == _MAGIC:
         stream.seek(8)
-    return pa.ipc.open_stream(stream)
+        return pa.ipc.open_stream(stream), last.endswith(_MAGIC)
+    stream.seek(0)
+    return pa.ipc.open_stream(stream), last == _END
 
 
 def _damage() -> tuple[type[Exception], ...]:
