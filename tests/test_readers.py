@@ -83,6 +83,25 @@ def test_a_state_fed_in_chunks_agrees_with_the_log_in_memory(name: str, tmp_path
     assert streamed.base_lr == pytest.approx(direct.base_lr, rel=1e-9)
 
 
+def test_a_bad_rate_is_found_by_its_row_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_blocks(monkeypatch, 1 << 10)
+    lr = np.geomspace(1e-6, 10, 1000)
+    lr[700] = -1
+    path = tmp_path / "log.csv"
+    Log(lr, lr).to_csv(path)
+    state = State()
+
+    def feed() -> None:
+        for chunk in logs.iter_chunks(path):
+            state.add(chunk.lr, chunk.loss)
+
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        feed()
+    assert 0 < state.n < 700
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        logs.read(path).analyze()
+
+
 @given(
     losses=st.lists(st.none() | st.floats(width=64), min_size=20, max_size=60),
     form=st.sampled_from(["log.csv", "log.jsonl"]),

@@ -50,7 +50,7 @@ def test_an_archive_is_a_folder(tmp_path: Path) -> None:
     assert logs.read(str(tmp_path / "*.zip")).runs == (f"{path}/deep/a.csv", f"{path}/b.jsonl")
     assert logs.read([path, path, tmp_path / "c.csv"]).lr.tolist() == [1, 3, 5]
     path.write_bytes(log_files.zipped({"notes.md": b""}))
-    with pytest.raises(FileNotFoundError, match=r"runs\.zip: no file there has a name of a known format"):
+    with pytest.raises(ValueError, match=r"runs\.zip: no file in it has a name of a known format: \.csv"):
         logs.read(path)
 
 

@@ -39,8 +39,8 @@ def sources(path_or_paths: PathOrPaths, report: Callable[[str], None]) -> list[S
         report: Takes a sentence on each archive that is damaged.
 
     Raises:
-        FileNotFoundError: There is no such file, or no log in a folder, in an archive or by a pattern.
-        ValueError: A file's name does not say its format, or an archive is none.
+        FileNotFoundError: There is no such file, or no log in a folder or by a pattern.
+        ValueError: A file's name does not say its format, or an archive is none or holds no log.
     """
     if isinstance(path_or_paths, (str, os.PathLike)):
         return _found(Path(path_or_paths), report)
@@ -51,11 +51,10 @@ def sources(path_or_paths: PathOrPaths, report: Callable[[str], None]) -> list[S
 
 
 def _found(path: Path, report: Callable[[str], None]) -> list[Source]:
-    files: list[File]
     archive = path.is_file() and path.suffix.lower() == ARCHIVE
     if archive or path.is_dir():
-        files = _members(path, report) if archive else _below(path, report)
-        named = [(str(Path(str(file)).relative_to(path)), file, True) for file in files]
+        inner = _members(path, report) if archive else _below(path, report)
+        named = [(str(Path(str(file)).relative_to(path)), file, True) for file in inner]
     elif path.exists():
         if format_of(path) is None:
             raise ValueError(_unknown(path))
@@ -84,16 +83,21 @@ def _below(path: Path, report: Callable[[str], None]) -> list[File]:
     return [file for file in found if format_of(file) is not None]
 
 
-def _members(path: Path, report: Callable[[str], None]) -> list[File]:
+def _members(path: Path, report: Callable[[str], None]) -> Sequence[File]:
     try:
         with open_file(path) as archive:
             infos, fault = members(archive)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    found = [Member(path, PurePosixPath(info.filename), info) for info in infos]
+    known = [file for file in found if not file.name.startswith(".") and format_of(file) is not None]
+    if not known:
+        raise ValueError(
+            f"{path}: no file in it has a name of a known format: {', '.join(FORMATS)}{fault and '; '}{fault}"
+        )
     if fault:
         report(f"{path}: {fault}")
-    found = [Member(path, PurePosixPath(info.filename), info) for info in infos]
-    return [file for file in found if not file.name.startswith(".") and format_of(file) is not None]
+    return known
 
 
 def _grouped(files: Sequence[tuple[str, File, bool]]) -> list[Source]:
