@@ -58,18 +58,20 @@ class _Column:
         if header.by_columns and isinstance(place, int):
             self._drop(place * self.rows * self._dtype.itemsize)
             self._place, self._row = None, ()
-        self._width = self._dtype.itemsize * math.prod(self._row)
+        self.width = self._dtype.itemsize * math.prod(self._row)
         nothing = self._of(np.empty((0, *self._row), self._dtype))
         self.dtype, self.shape = nothing.dtype, (*header.shape[:1], *nothing.shape[1:])
 
     def take(self, most: int) -> NDArray[Any]:
-        """Return the next cells, fewer than `most` where there are no more."""
-        data = self._ahead(min(most, self._left) * self._width)
-        found = len(data) // self._width
-        self._drop(found * self._width)
+        """Return the next cells, fewer than `most` where the data end."""
+        most = min(most, self._left)
+        data = self._ahead(most * self.width)
+        found = len(data) // self.width
+        self._drop(found * self.width)
         self._left -= found
-        self.fault = self.fault or ("the file ends" if found < most and self._left else "")
-        return self._of(np.frombuffer(data[: found * self._width], self._dtype).reshape(found, *self._row))
+        if found < most:
+            self.fault = self.fault or "the file ends"
+        return self._of(np.frombuffer(data[: found * self.width], self._dtype).reshape(found, *self._row))
 
     def problem(self) -> str:
         """Say what is wrong with the cells, or nothing."""
@@ -124,18 +126,18 @@ class _Arrays(Table):
             self._file.problem(
                 f"the columns differ in length ({each}); what exceeds the shortest is left out"
             )
-        size, shortest = self._file.size(), min(lengths.values())
-        done = 0
-        while True:
-            cells = {name: column.take(min(_ROWS, shortest - done)) for name, column in columns.items()}
+        size, left = self._file.size(), min(lengths.values())
+        most = min(_ROWS, *(BLOCK // column.width for column in columns.values()))
+        while left:
+            cells = {name: column.take(min(most, left)) for name, column in columns.items()}
             rows = min(map(len, cells.values()))
             if not rows:
                 break
             found = [Cells(cells[name][:rows].astype(np.float64)) for name in numbers]
             yield Rows(found, None if label is None else cells[label][:rows].tolist())
-            self._file.advance(size * (done + rows) // shortest - size * done // shortest)
-            done += rows
-        self._file.advance(size if not done else size - size * done // shortest)
+            self._file.advance(size * rows // min(lengths.values()))
+            left -= rows
+        self._file.advance(size)
         for problem in dict.fromkeys(filter(None, (column.problem() for column in columns.values()))):
             self._file.problem(problem)
 
