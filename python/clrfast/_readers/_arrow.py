@@ -21,7 +21,7 @@ _END = b"\xff\xff\xff\xff\0\0\0\0"  # last in a stream
 
 
 class Parquet(Table):
-    """The columns of a Parquet file; what is nested is named as a path."""
+    """The columns of a Parquet file that hold numbers or text, not what is nested."""
 
     def __init__(self, file: Input) -> None:
         """Read the footer."""
