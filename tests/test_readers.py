@@ -32,8 +32,7 @@ def assert_same(found: Log, expected: Log) -> None:
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int = 1 << 16) -> None:
     monkeypatch.setattr("clrfast._readers._input.BLOCK", size)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", 1 << 10)
-    monkeypatch.setattr("clrfast._readers._json_lines._SMALL", 1 << 10)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", 1 << 10)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -99,8 +98,7 @@ def test_libraries_and_the_line_by_line_way_agree_to_the_last_bit(
     expected = [math.nan if loss is None else loss for loss in losses]
     for small in (0, 1 << 30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("clrfast._readers._delimited._SMALL", small)
-            patch.setattr("clrfast._readers._json_lines._SMALL", small)
+            patch.setattr("clrfast._readers._polars.SMALL", small)
             np.testing.assert_array_equal(logs.read(path).loss, expected)
 
 
@@ -177,7 +175,7 @@ def test_rows_with_holes_are_joined_by_their_step(
 ) -> None:
     """Lightning's CSVLogger has rows for rates and rows for losses; a step with one alone is left out."""
     monkeypatch.setattr("clrfast._readers._input.BLOCK", block)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", small)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", small)
     path = tmp_path / "metrics.csv"
     path.write_text(LIGHTNING)
     found = logs.read(path)

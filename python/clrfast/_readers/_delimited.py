@@ -1,6 +1,6 @@
 """Text separated by commas, tabs or semicolons, with a header line.
 
-A line is a row. Large blocks are parsed by Polars where it is installed; small ones, and those in which
+A line is a row. Much text is parsed by Polars where it is installed; a little, and blocks in which
 it finds fault, by Python's csv module, a line at a time, so that a bad line is found and no other is
 lost.
 """
@@ -11,9 +11,9 @@ import csv
 from collections.abc import Iterator, Sequence
 
 from clrfast._readers._input import Input
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table, cells
 
-_SMALL = 1 << 18  # bytes that csv parses sooner than Polars is imported
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -49,7 +49,7 @@ class Delimited(Table):
         skip = self._data_at
         for block in self._file.lines():
             data, skip = block[skip:] if skip else block, 0
-            rows = self._parsed(data, places, labels) if len(data) > _SMALL else None
+            rows = self._parsed(data, places, labels) if worth_polars(len(data)) else None
             if rows is None:
                 rows = self._by_line(data, places, labels, line)
                 line += data.count(b"\n")

@@ -1,6 +1,6 @@
 """JSON lines: one object a row.
 
-Large blocks are parsed by Polars where it is installed; small ones, and those in which it finds fault (it
+Much text is parsed by Polars where it is installed; a little, and blocks in which it finds fault (it
 refuses the NaN that Python writes), by Python's json module, a line at a time.
 """
 
@@ -12,10 +12,10 @@ from typing import Any
 
 from clrfast._readers._input import Input
 from clrfast._readers._json import flat, rows_of
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table
 
 _SAMPLE = 10_000  # lines
-_SMALL = 1 << 18  # bytes that json parses sooner than Polars is imported
 
 
 class JsonLines(Table):
@@ -35,7 +35,7 @@ class JsonLines(Table):
         nested = not self._top.issuperset(wanted)
         line = 1
         for block in self._file.lines():
-            plain = len(block) > _SMALL and not nested and label is None
+            plain = not nested and label is None and worth_polars(len(block))
             rows = _parsed(block, numbers) if plain else None
             if rows is None:
                 rows = self._by_line(block, wanted, numbers, label, line)
