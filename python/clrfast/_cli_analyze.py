@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clrfast import logs, rules
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
             else f"none of {len(found)} runs can be analysed; {name}: {result}"
         )
     single = next(iter(found.values())) if len(found) == 1 else None
-    title = Path(next(iter(found)) or paths).name if single else "LR range tests"
+    title = _title(next(iter(found)), paths, options.paths) if single else "LR range tests"
     if options.plot and isinstance(single, Run):
         save_plot(single.analysis, options.plot, title, single.others)
     if options.html:
@@ -106,6 +106,11 @@ def run(options: argparse.Namespace) -> None:
         print(single.analysis)
     else:
         print(text(table({title: single} if single else found)))
+
+
+def _title(name: str, paths: str, given: Sequence[str]) -> str:
+    """Return what to call the only run: by its file, unless a column names it."""
+    return name if name and name not in given else Path(paths).name or paths
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ MOST_ROWS = 20_000  # more are drawn as a band
 LOSS_COLOUR = "#1f77b4"
 PHASE_COLOURS = {"flat": "#7f7f7f", "falling": "#2ca02c", "rising": "#d62728"}
 BOUND_COLOURS = {"base_lr": "#9467bd", "max_lr": "#ff7f0e"}
+OTHERS_COLOUR = "#4d4d4d"  # what other rules suggest
 
 
 class Bound(NamedTuple):

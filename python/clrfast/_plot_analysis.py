@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from clrfast import _picture
@@ -48,10 +49,11 @@ def plot_analysis(
         ax.axvline(lr, color=colour, lw=1.5, label=f"{name} {lr:.2g}")
         around = [[lr - interval[0]], [interval[1] - lr]] if intervals and interval else None
         ax.errorbar([lr], [level], xerr=around, fmt="o", color=colour, ms=6, capsize=4, lw=2.5)
-    for (name, other), marker in zip(others.items(), "v^<>sPDX"):
+    for (name, other), marker in zip(others.items(), cycle("v^<>s*DX")):
         if other.max_lr is not None:
             level = _picture.loss_at(analysis, other.max_lr)
-            ax.plot(other.max_lr, level, marker, color="0.3", ms=5, label=f"{name} {other.max_lr:.2g}")
+            label = f"{name} {other.max_lr:.2g}"
+            ax.plot(other.max_lr, level, marker, color=_picture.OTHERS_COLOUR, ms=5, label=label)
     ax.set_title(_picture.trust(analysis), loc="right", fontsize="small")
     if legend:
         ax.legend(loc="best", fontsize="small", ncols=2)
