@@ -48,6 +48,33 @@ def test_every_format_gives_the_same_log(name: str, rows: int, tmp_path: Path) -
     assert found.status == f"Read {rows:,} rows of 'lr' and 'loss' from {path}."
 
 
+def test_runs_by_name_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    runs = {
+        "a": {"lr": [0.1, 0.2], "loss": [3, 2.5], "note": []},
+        "b/c": {"loss": [4, "x"], "lr": [0.3, 0.4]},
+    }
+    runs["b/c"]["note"] = []
+    path.write_text(json.dumps(runs))
+    with pytest.warns(logs.ReadWarning, match="1 row was left out; row 4: 'loss' is 'x', not a number"):
+        log = logs.read(path)
+    assert {name: (run.lr.tolist(), run.loss.tolist()) for name, run in log.split().items()} == {
+        "a": ([0.1, 0.2], [3.0, 2.5]),
+        "b/c": ([0.3], [4.0]),
+    }
+    runs["a"]["loss"].append(9)
+    path.write_text(json.dumps(dict.fromkeys("xy", runs["a"])))
+    with pytest.warns(logs.ReadWarning, match=r"columns of '[xy]' differ in length \('lr' 2, 'loss' 3\)"):
+        assert [len(run) for run in logs.read(path).split().values()] == [2, 2]
+
+
+def test_columns_of_different_names_are_no_runs(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"train": {"lr": [0.1], "loss": [3]}, "test": {"error": [2]}}))
+    log = logs.read(path)
+    assert (log.lr.tolist(), log.loss.tolist(), log.runs) == ([0.1], [3.0], ())
+
+
 @pytest.mark.parametrize("packed", log_files.PACK)
 @pytest.mark.parametrize("name", log_files.WRITERS)
 def test_compressed_files_are_read_alike(name: str, packed: str, tmp_path: Path) -> None:
