@@ -74,7 +74,7 @@ def test_build_config() -> None:
 
 
 SHOW_MODULES = "import sys; import clrfast{extra}; print(sorted(set(sys.modules)))"
-HEAVY = ("torch", "matplotlib", "sklearn", "pandas", "polars", "pyarrow", "tqdm", "tensorboard")
+HEAVY = ("torch", "matplotlib", "sklearn", "pandas", "polars", "plotly", "pyarrow", "tqdm", "tensorboard")
 
 
 @pytest.mark.parametrize("extra", ["", "; import matplotlib"])

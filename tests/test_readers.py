@@ -32,8 +32,7 @@ def assert_same(found: Log, expected: Log) -> None:
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int = 1 << 16) -> None:
     monkeypatch.setattr("clrfast._readers._input.BLOCK", size)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", 1 << 10)
-    monkeypatch.setattr("clrfast._readers._json_lines._SMALL", 1 << 10)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", 1 << 10)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -47,6 +46,33 @@ def test_every_format_gives_the_same_log(name: str, rows: int, tmp_path: Path) -
     assert_same(found, expected if rows else Log(expected.lr, expected.loss, found.step))
     assert found.problems == ()
     assert found.status == f"Read {rows:,} rows of 'lr' and 'loss' from {path}."
+
+
+def test_runs_by_name_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    runs = {
+        "a": {"lr": [0.1, 0.2], "loss": [3, 2.5], "note": []},
+        "b/c": {"loss": [4, "x"], "lr": [0.3, 0.4]},
+    }
+    runs["b/c"]["note"] = []
+    path.write_text(json.dumps(runs))
+    with pytest.warns(logs.ReadWarning, match="1 row was left out; row 4: 'loss' is 'x', not a number"):
+        log = logs.read(path)
+    assert {name: (run.lr.tolist(), run.loss.tolist()) for name, run in log.split().items()} == {
+        "a": ([0.1, 0.2], [3.0, 2.5]),
+        "b/c": ([0.3], [4.0]),
+    }
+    runs["a"]["loss"].append(9)
+    path.write_text(json.dumps(dict.fromkeys("xy", runs["a"])))
+    with pytest.warns(logs.ReadWarning, match=r"columns of '[xy]' differ in length \('lr' 2, 'loss' 3\)"):
+        assert [len(run) for run in logs.read(path).split().values()] == [2, 2]
+
+
+def test_columns_of_different_names_are_no_runs(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"train": {"lr": [0.1], "loss": [3]}, "test": {"error": [2]}}))
+    log = logs.read(path)
+    assert (log.lr.tolist(), log.loss.tolist(), log.runs) == ([0.1], [3.0], ())
 
 
 @pytest.mark.parametrize("packed", log_files.PACK)
@@ -118,8 +144,7 @@ def test_libraries_and_the_line_by_line_way_agree_to_the_last_bit(
     expected = [math.nan if loss is None else loss for loss in losses]
     for small in (0, 1 << 30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("clrfast._readers._delimited._SMALL", small)
-            patch.setattr("clrfast._readers._json_lines._SMALL", small)
+            patch.setattr("clrfast._readers._polars.SMALL", small)
             np.testing.assert_array_equal(logs.read(path).loss, expected)
 
 
@@ -196,7 +221,7 @@ def test_rows_with_holes_are_joined_by_their_step(
 ) -> None:
     """Lightning's CSVLogger has rows for rates and rows for losses; a step with one alone is left out."""
     monkeypatch.setattr("clrfast._readers._input.BLOCK", block)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", small)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", small)
     path = tmp_path / "metrics.csv"
     path.write_text(LIGHTNING)
     found = logs.read(path)

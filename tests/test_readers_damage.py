@@ -190,7 +190,7 @@ def test_bad_lines_are_counted_and_the_first_is_named(
 ) -> None:
     """In a large file, the library that parses the other blocks must not hide them."""
     monkeypatch.setattr("clrfast._readers._input.BLOCK", 1 << 12)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", 0 if large else 1 << 30)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", 0 if large else 1 << 30)
     bad = {500: "0.1", 501: "0.1,2,3,4", 502: "0.1,x,a", 503: '0.1,2,"a', 504: "", 505: "0.1,2,\xff"}
     lines = [bad.get(i, f"{i},{i / 8},a") for i in range(2, 1002)]
     path = tmp_path / "log.csv"

@@ -212,8 +212,9 @@ def read(
     ``.csv`` ``.tsv`` ``.txt``            text separated by commas, tabs or semicolons, with a header: also
                                           what Lightning's CSVLogger and Weights & Biases write
     ``.jsonl`` ``.ndjson``                JSON lines, an object a row
-    ``.json``                             an object of columns, a list of rows, or Hugging Face's
-                                          ``trainer_state.json``; what is nested is named ``"train/loss"``
+    ``.json``                             columns by name, a list of rows, Hugging Face's
+                                          ``trainer_state.json``, or any of these for each run by name; what
+                                          else is nested is named ``"train/loss"``
     ``.npz`` ``.npy``                     columns by name; an array's fields, its columns ``"0"``, ``"1"``...,
                                           or several arrays in one folder, each a column
     ``.parquet``                          Parquet (pyarrow)

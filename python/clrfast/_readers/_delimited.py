@@ -1,6 +1,6 @@
 """Text separated by commas, tabs or semicolons, with a header line.
 
-A line is a row. Large blocks are parsed by Polars where it is installed; small ones, and those in which
+A line is a row. Much text is parsed by Polars where it is installed; a little, and blocks in which
 it finds fault, by Python's csv module, a line at a time, so that a bad line is found and no other is
 lost.
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from clrfast._readers._ahead import ahead
 from clrfast._readers._input import Input
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table, cells
 
-_SMALL = 1 << 18  # bytes that csv parses sooner than Polars is imported
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -96,7 +96,7 @@ class Delimited(Table):
 
     def _parsed(self, data: bytes, places: Sequence[int], label: int | None) -> Rows | None:
         """Return the cells as Polars reads them, or None where that may not be what the file says."""
-        if len(data) <= _SMALL:
+        if not worth_polars(len(data)):
             return None
         try:
             import polars as pl

@@ -1,6 +1,6 @@
 """JSON lines: one object a row.
 
-Large blocks are parsed by Polars where it is installed; small ones, and those in which it finds fault (it
+Much text is parsed by Polars where it is installed; a little, and blocks in which it finds fault (it
 refuses the NaN that Python writes), by Python's json module, a line at a time.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 from clrfast._readers._ahead import ahead
 from clrfast._readers._input import Input
 from clrfast._readers._json import flat, rows_of
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table
 
 _SAMPLE = 10_000  # lines
-_SMALL = 1 << 18  # bytes that json parses sooner than Polars is imported
 
 
 class JsonLines(Table):
@@ -72,7 +72,7 @@ def _object(line: bytes) -> dict[str, Any] | str:
 
 def _parsed(block: bytes, numbers: Sequence[str]) -> Rows | None:
     """Return the cells as Polars reads them, or None if it cannot."""
-    if len(block) <= _SMALL:
+    if not worth_polars(len(block)):
         return None
     try:
         import polars as pl
