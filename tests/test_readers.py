@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -107,6 +108,21 @@ def test_a_state_fed_in_chunks_agrees_with_the_log_in_memory(name: str, tmp_path
     assert direct.max_lr is not None
     assert streamed.max_lr == pytest.approx(direct.max_lr, rel=1e-9)
     assert streamed.base_lr == pytest.approx(direct.base_lr, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
+def test_reading_may_stop_anywhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks ahead of the one in use are parsed in threads, which end with the reading."""
+    small_blocks(monkeypatch, 1 << 12)
+    expected = log_files.log(LARGE)
+    path = log_files.write(tmp_path, name, expected)
+    before = threading.active_count()
+    chunks = logs.iter_chunks(path)
+    first = next(chunks)
+    assert threading.active_count() > before
+    np.testing.assert_array_equal(first.lr, expected.lr[: len(first.lr)])
+    chunks.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
 
 
 def test_a_bad_rate_is_found_by_its_row_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
