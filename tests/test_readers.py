@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -107,6 +108,40 @@ def test_a_state_fed_in_chunks_agrees_with_the_log_in_memory(name: str, tmp_path
     assert direct.max_lr is not None
     assert streamed.max_lr == pytest.approx(direct.max_lr, rel=1e-9)
     assert streamed.base_lr == pytest.approx(direct.base_lr, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
+def test_reading_may_stop_anywhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks ahead of the one in use are parsed in threads, which end with the reading."""
+    small_blocks(monkeypatch, 1 << 12)
+    expected = log_files.log(LARGE)
+    path = log_files.write(tmp_path, name, expected)
+    before = threading.active_count()
+    chunks = logs.iter_chunks(path)
+    first = next(chunks)
+    assert threading.active_count() > before
+    np.testing.assert_array_equal(first.lr, expected.lr[: len(first.lr)])
+    chunks.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_a_bad_rate_is_found_by_its_row_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_blocks(monkeypatch, 1 << 10)
+    lr = np.geomspace(1e-6, 10, 1000)
+    lr[700] = -1
+    path = tmp_path / "log.csv"
+    Log(lr, lr).to_csv(path)
+    state = State()
+
+    def feed() -> None:
+        for chunk in logs.iter_chunks(path):
+            state.add(chunk.lr, chunk.loss)
+
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        feed()
+    assert 0 < state.n < 700
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        logs.read(path).analyze()
 
 
 @given(
@@ -361,7 +396,7 @@ def test_numpy_arrays_that_are_no_columns_of_numbers(tmp_path: Path) -> None:
         "a.npz": r"'lr' must have one dimension, not \(2, 2\)",
         "b.npz": "'loss' holds <U1, not real numbers",
         "c.npy": "holds Python objects",
-        "d.npz": "'loss' cannot be read: Object arrays",
+        "d.npz": "'loss' cannot be read: it holds Python objects",
     }.items():
         with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
             logs.read(tmp_path / name)
@@ -472,7 +507,9 @@ def test_a_progress_bar_counts_the_bytes(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.npy"])
+@pytest.mark.parametrize(
+    "name", ["log.csv", "log.csv.gz", "log.parquet", "log.npy", "log.npy.gz", "log.npz", "run.zip"]
+)
 def test_memory_does_not_grow_with_the_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -481,7 +518,13 @@ def test_memory_does_not_grow_with_the_file(
     monkeypatch.setattr("clrfast._readers._arrow._ROWS", 1000)
 
     def peak(rows: int) -> int:
-        path = log_files.write(tmp_path, name, log_files.log(rows))
+        log = log_files.log(rows)
+        if name == "run.zip":
+            path = tmp_path / name
+            csv = log_files.write(tmp_path, "log.csv", log).read_bytes()
+            path.write_bytes(log_files.zipped({"log.csv": csv}))
+        else:
+            path = log_files.write(tmp_path, name, log)
         for _ in logs.iter_chunks(path):  # imports and caches
             break
         tracemalloc.start()

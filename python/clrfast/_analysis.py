@@ -253,10 +253,10 @@ def add_columns(
     first_step: int,
     threads: int | None,
 ) -> None:
-    """Add rows, or raise the error for the first rate that is none."""
+    """Add rows, or raise the error for the first rate that is none: its row counts those added before."""
     bad = state.add(lr, loss, first_step, thread_count(threads))
     if bad is not None:
-        raise bad_rate(float(lr[bad]), f" (row {bad})")
+        raise bad_rate(float(lr[bad]), f" (row {state.extent()['rows'] + bad})")
 
 
 def analysis_of(
