@@ -5,10 +5,13 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import io
 import json
 import lzma
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +61,25 @@ def structured(path: Path, log: Log) -> None:
 def arrow_stream(path: Path, log: Log) -> None:
     with pa.ipc.new_stream(path, table(log).schema) as writer:
         writer.write_table(table(log), max_chunksize=300)
+
+
+def runs(path: Path, log: Log) -> None:
+    """Write an Arrow or a Parquet file of two runs in turn, 20 rows a batch, nothing in it compressed."""
+    named = table(log).append_column("run", pa.array(["run a", "run b"] * (len(log) // 2)))
+    if path.suffix == ".parquet":
+        parquet.write_table(named, path, row_group_size=20, compression="none")
+        return
+    new = pa.ipc.new_stream if path.suffix == ".arrow" else pa.ipc.new_file
+    with new(path, named.schema) as writer:
+        writer.write_table(named, max_chunksize=20)
+
+
+def zipped(files: Mapping[str, bytes], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content, **options)
+    return stream.getvalue()
 
 
 WRITERS: dict[str, Callable[[Path, Log], object]] = {

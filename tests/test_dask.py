@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -91,6 +92,10 @@ def test_folder_pattern_and_list_are_one(tmp_path):
     files = [folder / f"part.{number}.parquet" for number in NUMBERS]
     for source in (folder, str(folder), str(folder / "*.parquet"), files, tuple(map(str, files))):
         assert_same(wanted, on_dask.analyze(source))
+    with zipfile.ZipFile(tmp_path / "log.zip", "w") as archive:
+        for file in files:
+            archive.write(file, f"log/{file.name}")
+    assert_same(wanted, on_dask.analyze(tmp_path / "log.zip"))
     rest = on_dask.analyze(files[3:])
     assert_same(analyze(lr[-rest.n :], loss[-rest.n :]), rest)
 

@@ -144,11 +144,17 @@ def test_reads_json(content: Any, tmp_path: Path) -> None:
 
 def test_reads_real_logs_of_many_runs() -> None:
     path = Path(__file__).parent / "data" / "keras_one_cycle.json"
-    log = logs.read(path, lr="mobilenet/lr", loss="mobilenet/loss")
-    expected = json.loads(path.read_text())["mobilenet"]
-    assert log.lr.tolist() == expected["lr"]
-    assert log.loss.tolist() == expected["loss"]
-    with pytest.raises(ValueError, match=r"'mobilenet/lr', .* and \d+ more$"):
+    runs = logs.read(path).split()
+    expected = json.loads(path.read_text())
+    assert list(runs) == list(expected)
+    for name, run in runs.items():
+        assert run.lr.tolist() == expected[name]["lr"]
+        assert run.loss.tolist() == expected[name]["loss"]
+
+
+def test_a_long_list_of_columns_is_cut(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", ",".join(f"lr_{i},loss_{i}" for i in range(30)) + "\n")
+    with pytest.raises(ValueError, match=r"'lr_0', .* and 40 more$"):
         logs.read(path)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -32,8 +33,7 @@ def assert_same(found: Log, expected: Log) -> None:
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int = 1 << 16) -> None:
     monkeypatch.setattr("clrfast._readers._input.BLOCK", size)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", 1 << 10)
-    monkeypatch.setattr("clrfast._readers._json_lines._SMALL", 1 << 10)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", 1 << 10)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -47,6 +47,33 @@ def test_every_format_gives_the_same_log(name: str, rows: int, tmp_path: Path) -
     assert_same(found, expected if rows else Log(expected.lr, expected.loss, found.step))
     assert found.problems == ()
     assert found.status == f"Read {rows:,} rows of 'lr' and 'loss' from {path}."
+
+
+def test_runs_by_name_in_json(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    runs = {
+        "a": {"lr": [0.1, 0.2], "loss": [3, 2.5], "note": []},
+        "b/c": {"loss": [4, "x"], "lr": [0.3, 0.4]},
+    }
+    runs["b/c"]["note"] = []
+    path.write_text(json.dumps(runs))
+    with pytest.warns(logs.ReadWarning, match="1 row was left out; row 4: 'loss' is 'x', not a number"):
+        log = logs.read(path)
+    assert {name: (run.lr.tolist(), run.loss.tolist()) for name, run in log.split().items()} == {
+        "a": ([0.1, 0.2], [3.0, 2.5]),
+        "b/c": ([0.3], [4.0]),
+    }
+    runs["a"]["loss"].append(9)
+    path.write_text(json.dumps(dict.fromkeys("xy", runs["a"])))
+    with pytest.warns(logs.ReadWarning, match=r"columns of '[xy]' differ in length \('lr' 2, 'loss' 3\)"):
+        assert [len(run) for run in logs.read(path).split().values()] == [2, 2]
+
+
+def test_columns_of_different_names_are_no_runs(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"train": {"lr": [0.1], "loss": [3]}, "test": {"error": [2]}}))
+    log = logs.read(path)
+    assert (log.lr.tolist(), log.loss.tolist(), log.runs) == ([0.1], [3.0], ())
 
 
 @pytest.mark.parametrize("packed", log_files.PACK)
@@ -83,6 +110,40 @@ def test_a_state_fed_in_chunks_agrees_with_the_log_in_memory(name: str, tmp_path
     assert streamed.base_lr == pytest.approx(direct.base_lr, rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
+def test_reading_may_stop_anywhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks ahead of the one in use are parsed in threads, which end with the reading."""
+    small_blocks(monkeypatch, 1 << 12)
+    expected = log_files.log(LARGE)
+    path = log_files.write(tmp_path, name, expected)
+    before = threading.active_count()
+    chunks = logs.iter_chunks(path)
+    first = next(chunks)
+    assert threading.active_count() > before
+    np.testing.assert_array_equal(first.lr, expected.lr[: len(first.lr)])
+    chunks.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_a_bad_rate_is_found_by_its_row_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_blocks(monkeypatch, 1 << 10)
+    lr = np.geomspace(1e-6, 10, 1000)
+    lr[700] = -1
+    path = tmp_path / "log.csv"
+    Log(lr, lr).to_csv(path)
+    state = State()
+
+    def feed() -> None:
+        for chunk in logs.iter_chunks(path):
+            state.add(chunk.lr, chunk.loss)
+
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        feed()
+    assert 0 < state.n < 700
+    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+        logs.read(path).analyze()
+
+
 @given(
     losses=st.lists(st.none() | st.floats(width=64), min_size=20, max_size=60),
     form=st.sampled_from(["log.csv", "log.jsonl"]),
@@ -99,8 +160,7 @@ def test_libraries_and_the_line_by_line_way_agree_to_the_last_bit(
     expected = [math.nan if loss is None else loss for loss in losses]
     for small in (0, 1 << 30):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("clrfast._readers._delimited._SMALL", small)
-            patch.setattr("clrfast._readers._json_lines._SMALL", small)
+            patch.setattr("clrfast._readers._polars.SMALL", small)
             np.testing.assert_array_equal(logs.read(path).loss, expected)
 
 
@@ -177,7 +237,7 @@ def test_rows_with_holes_are_joined_by_their_step(
 ) -> None:
     """Lightning's CSVLogger has rows for rates and rows for losses; a step with one alone is left out."""
     monkeypatch.setattr("clrfast._readers._input.BLOCK", block)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", small)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", small)
     path = tmp_path / "metrics.csv"
     path.write_text(LIGHTNING)
     found = logs.read(path)
@@ -336,7 +396,7 @@ def test_numpy_arrays_that_are_no_columns_of_numbers(tmp_path: Path) -> None:
         "a.npz": r"'lr' must have one dimension, not \(2, 2\)",
         "b.npz": "'loss' holds <U1, not real numbers",
         "c.npy": "holds Python objects",
-        "d.npz": "'loss' cannot be read: Object arrays",
+        "d.npz": "'loss' cannot be read: it holds Python objects",
     }.items():
         with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
             logs.read(tmp_path / name)
@@ -447,7 +507,9 @@ def test_a_progress_bar_counts_the_bytes(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.npy"])
+@pytest.mark.parametrize(
+    "name", ["log.csv", "log.csv.gz", "log.parquet", "log.npy", "log.npy.gz", "log.npz", "run.zip"]
+)
 def test_memory_does_not_grow_with_the_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,7 +518,13 @@ def test_memory_does_not_grow_with_the_file(
     monkeypatch.setattr("clrfast._readers._arrow._ROWS", 1000)
 
     def peak(rows: int) -> int:
-        path = log_files.write(tmp_path, name, log_files.log(rows))
+        log = log_files.log(rows)
+        if name == "run.zip":
+            path = tmp_path / name
+            csv = log_files.write(tmp_path, "log.csv", log).read_bytes()
+            path.write_bytes(log_files.zipped({"log.csv": csv}))
+        else:
+            path = log_files.write(tmp_path, name, log)
         for _ in logs.iter_chunks(path):  # imports and caches
             break
         tracemalloc.start()

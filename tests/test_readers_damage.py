@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import struct
+import tracemalloc
 import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +37,9 @@ def assert_begins(found: Log, whole: Log, at_least: int) -> None:
     np.testing.assert_array_equal(found.loss, whole.loss[: len(found)])
 
 
+BZ2_ENDS = "Compressed file ended before the end-of-stream marker was reached"
+FILE_ENDS = "the file ends before their end"
+
 # The share of its rows that a format gives of two thirds of a file.
 TRUNCATED = {
     "log.csv": 0.6,
@@ -37,6 +47,7 @@ TRUNCATED = {
     "log.json": 0.6,
     "trainer_state.json": 0.6,
     "log.npy": 0.6,
+    "log.npy.gz": 0.6,
     "log.feather": 0.3,
     "log.arrow": 0.3,
     "log.csv.gz": 0.5,
@@ -61,13 +72,105 @@ def test_truncated_files_give_what_is_left(name: str, share: float, tmp_path: Pa
     assert all(problem.startswith(f"{path}: ") for problem in found.problems)
 
 
-@pytest.mark.parametrize("name", ["log.npz", "log.parquet", "log.csv.bz2"])
-def test_truncated_files_that_need_their_end_are_refused(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("log.parquet", "its end says which columns it has and where they are"),
+        ("log.csv.bz2", "the compressed data end before any can be read"),
+    ],
+)
+def test_truncated_files_that_need_their_end_are_refused(name: str, why: str, tmp_path: Path) -> None:
     path = log_files.write(tmp_path, name, log_files.log(100))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(ValueError, match=rf"{name}: "):
+    with pytest.raises(ValueError, match=rf"{name}: .*{why}"):
         logs.read(path)
+
+
+def test_a_truncated_bz2_gives_its_whole_blocks(tmp_path: Path) -> None:
+    whole = log_files.log(3000)
+    text = log_files.write(tmp_path, "log.csv", whole).read_bytes()
+    path = tmp_path / "log.csv.bz2"
+    data = bz2.compress(text, compresslevel=1)  # blocks of 100,000 bytes
+    path.write_bytes(data[:-20])
+    found = read(path)
+    assert_begins(found, whole, int(len(whole) * (1 - 120_000 / len(text))))
+    assert found.problems == (f"{path}: the compressed data end early or are damaged: {BZ2_ENDS}",)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("share", [0.75, 0.99])
+def test_a_npz_that_ends_early_is_read_without_its_directory(
+    save: Callable[..., None], share: float, tmp_path: Path
+) -> None:
+    """The columns stand one after another, so that only the last lacks rows."""
+    whole = log_files.log(6000)
+    path = tmp_path / "log.npz"
+    save(path, lr=whole.lr, loss=whole.loss)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    found = read(path)
+    assert_begins(found, whole, int(len(whole) * (share * 2 - 1.05)))
+    assert len(found.problems) == 2
+    assert found.problems[0].startswith(f"{path}: the archive's directory, at its end, cannot be read (")
+    missing = len(whole) - len(found)
+    assert found.problems[1] == f"{path}: {missing:,} of 6,000 rows are missing at the end: {FILE_ENDS}"
+    path.write_bytes(data[: len(data) // 4])
+    with pytest.raises(
+        ValueError, match=r"for loss; .* 'lr'; .*log\.npz: the archive's directory, at its end"
+    ):
+        logs.read(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_npz_whose_writer_was_stopped(method: int, tmp_path: Path) -> None:
+    """The size of the member that was being written is not known, nor its checksum."""
+    whole = log_files.log(20_000)
+    parts = {"lr.npy": io.BytesIO(), "loss.npy": io.BytesIO()}
+    np.save(parts["lr.npy"], whole.lr)
+    np.save(parts["loss.npy"], whole.loss)
+    path = tmp_path / "log.npz"
+    with path.open("wb") as file, zipfile.ZipFile(file, "w", method) as archive:
+        for name, part in parts.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(part.getvalue()[:-800])
+                file.flush()
+                stopped = path.read_bytes()
+    path.write_bytes(stopped)
+    assert_begins(read(path), whole, 18_000)
+
+
+def test_sizes_that_a_file_cannot_hold_cost_no_memory(tmp_path: Path) -> None:
+    def npy(shape: tuple[int, ...], **header: object) -> bytes:
+        stream = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": "<f8", "fortran_order": False, "shape": shape, **header}
+        )
+        return stream.getvalue() + np.arange(1.0, 21).tobytes()
+
+    damaged = {
+        "log.npy": (npy((10**12, 2)), 10),
+        "log.npy.gz": (gzip.compress(npy((10**15, 2))), 10),
+        "columns.npy": (npy((10**12, 2), fortran_order=True), "999,999,999,980 of"),
+        "wide.npy": (npy((0, 10**12)), r"an array of shape \(0, 1000000000000\) and float64 is no table"),
+        "row.npy": (npy((3, 10**12)), "is no table of columns"),
+        "negative.npy": (npy((-3, 2)), "is no table of columns"),
+        "zeros.csv.gz": (gzip.compress(bytes(50_000_000)), "not lines of text"),
+    }
+    for name, (content, expected) in damaged.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        choice = {"lr": "0", "loss": "1"} if ".npy" in name else {}
+        tracemalloc.start()
+        if isinstance(expected, int):
+            with pytest.warns(logs.ReadWarning, match="rows are missing at the end"):
+                assert len(logs.read(path, **choice)) == expected
+        else:
+            with pytest.raises(ValueError, match=rf"{name}: .*{expected}"):
+                logs.read(path, **choice)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 30_000_000
 
 
 def test_columns_in_json_that_end_early(tmp_path: Path) -> None:
@@ -87,7 +190,7 @@ def test_bad_lines_are_counted_and_the_first_is_named(
 ) -> None:
     """In a large file, the library that parses the other blocks must not hide them."""
     monkeypatch.setattr("clrfast._readers._input.BLOCK", 1 << 12)
-    monkeypatch.setattr("clrfast._readers._delimited._SMALL", 0 if large else 1 << 30)
+    monkeypatch.setattr("clrfast._readers._polars.SMALL", 0 if large else 1 << 30)
     bad = {500: "0.1", 501: "0.1,2,3,4", 502: "0.1,x,a", 503: '0.1,2,"a', 504: "", 505: "0.1,2,\xff"}
     lines = [bad.get(i, f"{i},{i / 8},a") for i in range(2, 1002)]
     path = tmp_path / "log.csv"
@@ -128,6 +231,29 @@ def test_a_damaged_row_group_costs_its_own_rows(tmp_path: Path) -> None:
     assert "row group 1 of 3 cannot be read: " in log.problems[0]
 
 
+@pytest.mark.parametrize("name", ["runs.arrow", "runs.feather"])
+def test_arrow_that_points_outside_itself_is_not_followed(name: str, tmp_path: Path) -> None:
+    """The offsets of texts, which pyarrow trusts: where they lead astray, reading a text would be a crash."""
+    path = tmp_path / name
+    log_files.runs(path, log_files.log(60))
+    data = path.read_bytes()
+    offsets = struct.pack("<4i", 0, 5, 10, 15)
+    second = data.index(offsets, data.index(offsets) + 1)
+    path.write_bytes(data[: second + 4] + b"\xff\xff\xff\x7f" + data[second + 8 :])
+    found = read(path)
+    assert {name: len(part) for name, part in found.split().items()} == {"run a": 10, "run b": 10}
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(f"{path}: only the first 20 rows can be read: ")
+
+
+@pytest.mark.parametrize("name", ["log.arrow", "log.feather", "log.parquet"])
+def test_names_of_columns_that_are_no_text(name: str, tmp_path: Path) -> None:
+    path = log_files.write(tmp_path, name, log_files.log(10))
+    path.write_bytes(path.read_bytes().replace(b"loss", b"lo\xff\xfe"))
+    with pytest.raises(ValueError, match=rf"{name}: .*codec can't decode"):
+        logs.read(path)
+
+
 def test_chunks_tell_too(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("lr,loss\n1,2\n3\n")
@@ -166,13 +292,19 @@ def test_any_beginning_of_json_gives_a_beginning_of_the_rows(
 
 
 SAMPLES: dict[str, bytes] = {}
+PACKED = ("log.csv.gz", "log.csv.xz", "log.csv.bz2", "log.csv.zst", "log.npz.gz", "log.npy.xz")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _samples(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("samples")
-    for name in (*log_files.WRITERS, "log.csv.gz", "log.csv.xz", "log.csv.bz2", "log.csv.zst"):
-        SAMPLES[name] = log_files.write(folder, name, log_files.log(40)).read_bytes()
+    log = log_files.log(40)
+    for name in (*log_files.WRITERS, *PACKED):
+        SAMPLES[name] = log_files.write(folder, name, log).read_bytes()
+    for name in ("runs.arrow", "runs.feather", "runs.parquet"):
+        log_files.runs(folder / name, log)
+        SAMPLES[name] = (folder / name).read_bytes()
+    SAMPLES["runs.zip"] = log_files.zipped({name: SAMPLES[name] for name in ("log.csv", "log.npz")})
 
 
 @given(data=st.data())
@@ -193,3 +325,26 @@ def test_any_damage_is_read_or_refused(data: st.DataObject, tmp_path_factory: py
     else:
         assert len(log.lr) == len(log.loss)
         assert not np.isnan(log.lr).any()
+
+
+@pytest.mark.parametrize(
+    "name", ["log.arrow", "log.feather", "log.npz", "log.npy", "log.csv.gz", "log.csv.zst"]
+)
+def test_every_beginning_of_a_file_gives_a_beginning_of_the_rows(name: str, tmp_path: Path) -> None:
+    whole = log_files.log(30)
+    path = log_files.write(tmp_path, name, whole)
+    data = path.read_bytes()
+    rows = 0
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        try:
+            found = read(path)
+        except ValueError as error:
+            assert str(path) in str(error)  # noqa: PT017
+            assert rows == 0
+            continue
+        assert rows <= len(found)
+        rows = len(found)
+        assert found.problems or rows == len(whole)
+        np.testing.assert_array_equal(found.lr, whole.lr[:rows])
+        np.testing.assert_array_equal(found.loss, whole.loss[:rows])

@@ -41,11 +41,13 @@ class Suggestion:
     """A range of rates to cycle in, with how far it can be trusted.
 
     Attributes:
-        base_lr: the lower bound; None if the log shows nothing to suggest a range by.
-        max_lr: the upper bound, and the peak for one-cycle training; None likewise.
-        base_lr_interval: where `base_lr` would probably lie in another test, as (low, high).
-        max_lr_interval: where `max_lr` would.
-        confidence: "high", "medium" or "low".
+        base_lr: the lower bound; None if the log shows nothing to suggest a range by, or if the rule
+            gives no lower bound.
+        max_lr: the upper bound, and the peak for one-cycle training; None if the log shows nothing.
+        base_lr_interval: where `base_lr` would probably lie in another test, as (low, high); None if
+            there is no bound, or if the rule does not say.
+        max_lr_interval: where `max_lr` would; None likewise.
+        confidence: "high", "medium" or "low"; None if the rule does not say.
         lower_bound: whether the loss still falls at the highest rate of the log, so that `max_lr`
             may well be higher.
         reasons: what lowered the confidence, a sentence each; empty if nothing did.
@@ -56,7 +58,7 @@ class Suggestion:
     max_lr: float | None
     base_lr_interval: tuple[float, float] | None
     max_lr_interval: tuple[float, float] | None
-    confidence: Literal["high", "medium", "low"]
+    confidence: Literal["high", "medium", "low"] | None
     lower_bound: bool
     reasons: tuple[str, ...]
     rule: str
@@ -114,8 +116,10 @@ class Analysis:
     def __repr__(self) -> str:
         """One line: the range, its confidence, the number of rows."""
         s = self.suggestion
-        found = "no range" if s.max_lr is None else f"{s.base_lr:.3g} to {s.max_lr:.3g}"
-        return f"<Analysis of {self.n:,} rows: {found}, confidence {s.confidence}>"
+        low = "" if s.base_lr is None else f"{s.base_lr:.3g} "
+        found = "no range" if s.max_lr is None else f"{low}to {s.max_lr:.3g}"
+        trust = f"rule {s.rule}" if s.confidence is None else f"confidence {s.confidence}"
+        return f"<Analysis of {self.n:,} rows: {found}, {trust}>"
 
     def __str__(self) -> str:
         """The three phases and the suggestion, for people."""
@@ -126,9 +130,10 @@ class Analysis:
             return "(not reached)" if lr is None else f"{lr:.2e}"
 
         def bound(name: str, lr: float | None, interval: tuple[float, float] | None) -> str:
-            if lr is None or interval is None:
+            if lr is None:
                 return f"{name:8}no suggestion"
-            return f"{name:8}{lr:.2e}   (between {interval[0]:.2e} and {interval[1]:.2e})"
+            between = "" if interval is None else f"   (between {interval[0]:.2e} and {interval[1]:.2e})"
+            return f"{name:8}{lr:.2e}{between}"
 
         lines = [
             f"{self.n:,} rows{bad}, rates {self.lr_range[0]:.2e} to {self.lr_range[1]:.2e}",
@@ -137,7 +142,8 @@ class Analysis:
             f"  rising   from lr {rate(p.turn_lr)}, diverged at {rate(p.divergence_lr)}",
             bound("base_lr", s.base_lr, s.base_lr_interval),
             bound("max_lr", s.max_lr, s.max_lr_interval),
-            f"confidence: {s.confidence}",
+            f"rule: {s.rule}",
+            *([] if s.confidence is None else [f"confidence: {s.confidence}"]),
             *(f"  - {reason}" for reason in s.reasons),
         ]
         return "\n".join(lines)
@@ -179,7 +185,20 @@ class Analysis:
         """
         from clrfast._plot_analysis import plot_analysis
 
-        return plot_analysis(self, ax, intervals=intervals, legend=legend)
+        return plot_analysis(self, ax, intervals=intervals, legend=legend, others={})
+
+    def to_html(self, title: str = "LR range test") -> str:
+        """Return a page for a browser, about 5 MB: the curve and its slope, to zoom into, and the suggestion.
+
+        Args:
+            title: its heading, any text.
+
+        Returns:
+            HTML that holds all it needs and loads nothing. Needs Plotly.
+        """
+        from clrfast._html_analysis import page
+
+        return page(title, {title: (self, {})})
 
 
 def _plain(value: Any) -> Any:
@@ -234,10 +253,10 @@ def add_columns(
     first_step: int,
     threads: int | None,
 ) -> None:
-    """Add rows, or raise the error for the first rate that is none."""
+    """Add rows, or raise the error for the first rate that is none: its row counts those added before."""
     bad = state.add(lr, loss, first_step, thread_count(threads))
     if bad is not None:
-        raise bad_rate(float(lr[bad]), f" (row {bad})")
+        raise bad_rate(float(lr[bad]), f" (row {state.extent()['rows'] + bad})")
 
 
 def analysis_of(

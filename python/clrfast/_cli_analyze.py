@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-import warnings
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from clrfast import logs
-from clrfast._readers._stream import Choice, Found, status, stream
+from clrfast import logs, rules
+from clrfast._cli_read import OURS, Results, Rows, Run, repeats, ruled, streamed
+from clrfast._cli_show import entry, save_html, save_plot, table, text
+from clrfast._readers._stream import Choice
 from clrfast._require import require
-from clrfast.analysis import State
-
-if TYPE_CHECKING:
-    import argparse
-
-    from clrfast.analysis import Analysis
-
-Results = Mapping[str, "Analysis | str"]  # the analysis of each run, or why there is none
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, usage_error=parser.error)
     parser.add_argument(
         "paths",
         metavar="PATH",
@@ -42,129 +35,107 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{role}", dest=f"{role}_column", metavar="COLUMN", help=f"{what} (default: by its usual names)"
         )
     parser.add_argument("--repeats", action="store_true", help="take the runs for repeats of one test")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--rule", choices=[OURS, *rules.RULES], default=OURS, help="whose suggestion (default: %(default)s)"
+    )
+    which.add_argument("--compare-rules", action="store_true", help="show the suggestions of all rules")
+    parser.add_argument(
+        "--smoothed",
+        action="store_true",
+        help="the losses are the record of a rule's library, smoothed already; otherwise what it would have "
+        "recorded is computed for each rule of others",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--plot", metavar="OUT", help="save a picture of one run: .png, .svg, .pdf")
+    parser.add_argument(
+        "--plot",
+        metavar="OUT",
+        type=_output(".png", ".svg", ".pdf"),
+        help="save a picture of one run: .png, .svg, .pdf",
+    )
+    parser.add_argument(
+        "--html",
+        metavar="OUT",
+        type=_output(".html", ".htm"),
+        help="save a page of all runs, to zoom into, that loads nothing: .html",
+    )
     parser.add_argument("--progress", action="store_true", help="show how much has been read")
 
 
+def _output(*suffixes: str) -> Callable[[str], Path]:
+    """Return the check of a path to write to, which may come a long time after reading began."""
+
+    def path(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+        return path
+
+    return path
+
+
 def run(options: argparse.Namespace) -> None:
-    """Read, analyse, print."""
-    choice = Choice(options.lr_column, options.loss_column, options.step_column, options.run_column)
-    paths = options.paths[0] if len(options.paths) == 1 else options.paths
-    whole = options.plot is not None or options.repeats
-    found = _whole(paths, choice, options) if whole else _streamed(paths, choice, options)
+    """Read, analyse, save, print."""
+    _check(options)
+    found = _read(options)
+    first = options.paths[0]
+    paths = first if len(options.paths) == 1 else f"{first} and {len(options.paths) - 1} more"
     if not found:
         raise ValueError(f"{paths}: no rows")
-    if len(found) == 1:
-        ((name, result),) = found.items()
-        if isinstance(result, str):
-            raise ValueError(f"{name or paths}: {result}")
-        if options.plot is not None:
-            save_plot(result, options.plot, Path(name or paths).name)
-        print(_json(summary(result)) if options.json else result)
-        return
     if all(isinstance(result, str) for result in found.values()):
         name, result = next(iter(found.items()))
-        raise ValueError(f"none of {len(found)} runs can be analysed; {name}: {result}")
-    if options.json:
-        print(_json([{"run": name, **_entry(result)} for name, result in found.items()]))
-    else:
-        print(table(found))
-
-
-def _streamed(paths: str | Sequence[str], choice: Choice, options: argparse.Namespace) -> Results:
-    """Feed each run's state, so that no more than a chunk of rows is in memory."""
-    problems: list[str] = []
-    tables: list[Found] = []
-    states: dict[str, State] = {}
-    refused: dict[str, str] = {}
-    chunks = stream(paths, choice, problems.append, progress=options.progress, found=tables.append)
-    for chunk in chunks:
-        try:
-            states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
-        except ValueError as error:
-            refused.setdefault(chunk.run, str(error))
-    _tell(problems, status(tables, [state.n for state in states.values()], paths))
-    return {name: refused.get(name) or _analysis(state) for name, state in states.items()}
-
-
-def _analysis(log: State | logs.Log) -> Analysis | str:
-    try:
-        return log.analyze()
-    except ValueError as error:
-        return str(error)
-
-
-def _whole(paths: str | Sequence[str], choice: Choice, options: argparse.Namespace) -> Results:
-    """Read all rows, which pictures show and repeats are compared by."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", logs.ReadWarning)
-        log = logs.read(paths, **choice._asdict(), progress=options.progress)
-    _tell(log.problems, log.status)
-    if options.repeats:
-        try:
-            return {"": log.analyze_repeats()}
-        except ValueError as error:
-            return {"": str(error)}
-    if log.runs:
-        raise ValueError(f"--plot draws one run, not {len(log.runs)}: name one file, or add --repeats")
-    return {"": _analysis(log)}
-
-
-def _tell(problems: Sequence[str], status: str) -> None:
-    for problem in problems:
-        print(f"clrfast: warning: {problem}", file=sys.stderr)
-    print(status, file=sys.stderr)
-
-
-def _json(found: object) -> str:
-    return json.dumps(found, indent=2, allow_nan=False)
-
-
-def _entry(result: Analysis | str) -> dict[str, object]:
-    return {"base_lr": None, "max_lr": None, "error": result} if isinstance(result, str) else summary(result)
-
-
-def summary(analysis: Analysis) -> dict[str, object]:
-    """Return what ``--json`` prints: the two bounds first, then all that the analysis says of itself."""
-    suggestion = analysis.suggestion
-    return {"base_lr": suggestion.base_lr, "max_lr": suggestion.max_lr, **analysis.to_dict()}
-
-
-def table(found: Results) -> str:
-    """Return a line for each run: how many rows, the range, how sure it is, and what speaks against it."""
-    rows = [("run", "rows", "base_lr", "max_lr", "between", "confidence", "")]
-    for name, result in found.items():
-        if isinstance(result, str):
-            rows.append((name, "", "", "", "", "", result))
-            continue
-        suggestion = result.suggestion
-        interval = suggestion.max_lr_interval
-        rows.append(
-            (
-                name,
-                f"{result.n:,}",
-                "-" if suggestion.base_lr is None else f"{suggestion.base_lr:.2e}",
-                "-" if suggestion.max_lr is None else f"{suggestion.max_lr:.2e}",
-                "" if interval is None else f"{interval[0]:.2e} and {interval[1]:.2e}",
-                suggestion.confidence,
-                "; ".join(suggestion.reasons),
-            )
+        raise ValueError(
+            f"{name or paths}: {result}"
+            if len(found) == 1
+            else f"none of {len(found)} runs can be analysed; {name}: {result}"
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = []
-    for row in rows:
-        name, count, *rest, reasons = (cell.ljust(width) for cell, width in zip(row, widths))
-        lines.append("  ".join((name, count.strip().rjust(widths[1]), *rest, reasons)).rstrip())
-    return "\n".join(lines)
+    single = next(iter(found.values())) if len(found) == 1 else None
+    title = _title(next(iter(found)), paths, options.paths) if single else "LR range tests"
+    if options.plot and isinstance(single, Run):
+        save_plot(single.analysis, options.plot, title, single.others)
+    if options.html:
+        save_html({title: single} if single else found, options.html, title)
+    if options.json:
+        entries = [{"run": name, **entry(result)} for name, result in found.items()]
+        print(json.dumps(entry(single) if single else entries, indent=2, allow_nan=False))
+    elif isinstance(single, Run) and not single.others:
+        print(single.analysis)
+    else:
+        print(text(table({title: single} if single else found)))
 
 
-def save_plot(analysis: Analysis, path: str | Path, title: str) -> None:
-    """Save the picture of `analysis` in the format that the name says."""
-    require("matplotlib", "a picture", extra="plot")
-    from matplotlib.figure import Figure
+def _title(name: str, paths: str, given: Sequence[str]) -> str:
+    """Return what to call the only run: by its file, unless a column names it."""
+    return name if name and name not in given else Path(paths).name or paths
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    analysis.plot(figure.subplots()).set_title(title, loc="left")
-    figure.savefig(path, dpi=150)
-    print(f"Saved {path}", file=sys.stderr)
+
+def _check(options: argparse.Namespace) -> None:
+    """Find wrong usage and missing libraries before anything is read."""
+    others = options.compare_rules or options.rule != OURS
+    if options.repeats and others:
+        options.usage_error("--repeats: rules of others know no repeats of a test")
+    if options.smoothed and not others:
+        options.usage_error("--smoothed: only rules of others ask: add --rule or --compare-rules")
+    if options.plot:
+        require("matplotlib", "a picture", extra="plot")
+    if options.html:
+        require("plotly", "a page", extra="html")
+
+
+def _read(options: argparse.Namespace) -> Results:
+    choice = Choice(options.lr_column, options.loss_column, options.step_column, options.run_column)
+    paths = options.paths[0] if len(options.paths) == 1 else options.paths
+    if options.repeats:
+        return repeats(paths, choice, progress=options.progress)
+    rows = Rows() if options.plot or options.html else None
+    one = options.plot is not None
+    if options.rule == OURS and not options.compare_rules:
+        return streamed(paths, choice, rows=rows, one=one, progress=options.progress)
+    names = [OURS, *rules.RULES] if options.compare_rules else [options.rule]
+    return ruled(
+        paths, choice, names, raw=not options.smoothed, rows=rows, one=one, progress=options.progress
+    )

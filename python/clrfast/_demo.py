@@ -17,7 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from clrfast import Schedule, range_test, schedules
-from clrfast._cli_analyze import save_plot, summary
+from clrfast._cli_show import save_plot, summary
 from clrfast._demo_data import Data, load
 from clrfast.analysis import Analysis
 from clrfast.lr_scheduler import ScheduleLR

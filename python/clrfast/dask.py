@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
@@ -16,7 +16,8 @@ import numpy as np
 from clrfast import _core
 from clrfast._columns import bad_rate
 from clrfast._readers import format_of
-from clrfast._readers._arrow import Parquet, cells_of
+from clrfast._readers._archive import File
+from clrfast._readers._arrow import Parquet, cells_of, sound_columns
 from clrfast._readers._input import Input
 from clrfast._readers._names import find
 from clrfast._readers._sources import PathOrPaths, sources
@@ -54,7 +55,7 @@ def analyze(source: Source, *, lr: str | None = None, loss: str | None = None) -
     and is left out, as by :func:`clrfast.logs.read`.
 
     Args:
-        source: a folder of Parquet files (all below it, numbers in their names in numeric order), a
+        source: a folder or zip archive of Parquet files (all below, numbers in names in numeric order), a
             pattern such as ``"logs/*.parquet"``, a list of paths in the order of the rows, or a
             `dask.dataframe`, whose partitions follow each other. The workers must see the same files.
         lr: the column of rates; by default found by its usual names, as by :func:`clrfast.logs.read`.
@@ -138,35 +139,35 @@ def _tasks(
     return tasks
 
 
-def _files(source: Any) -> list[Path]:
+def _files(source: Any) -> list[File]:
     if not isinstance(source, (str, os.PathLike, Sequence)):
         raise TypeError(
             "source must be a folder, a pattern, a list of paths or a dask.dataframe, "
             f"not {type(source).__name__}"
         )
-    files = []
+    files: list[File] = []
     for path in [source] if isinstance(source, (str, os.PathLike)) else source:
-        found = {file for one in sources(path) for file in one.paths}
+        found = {file for one in sources(path, _refuse) for file in one.paths}
         files += sorted(filter(_is_parquet, found), key=_natural)
     if not files:
         raise FileNotFoundError(f"{source}: no Parquet file there")
     return files
 
 
-def _is_parquet(path: Path) -> bool:
+def _is_parquet(path: File) -> bool:
     form = format_of(path)
     return form is not None and form.table is Parquet
 
 
-def _natural(path: Path) -> list[list[str | int]]:
+def _natural(path: File) -> list[list[str | int]]:
     """Return what sorts part.9 before part.10."""
     return [
         [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part)]
-        for part in path.parts
+        for part in Path(str(path)).parts
     ]
 
 
-def _open(path: Path) -> Input:
+def _open(path: File) -> Input:
     return Input([path], _refuse, lambda size: None)
 
 
@@ -184,27 +185,28 @@ def _cuts(group_rows: Sequence[int]) -> Iterator[tuple[range, int]]:
             start, first_row, rows = group, first_row + rows, 0
 
 
-def _of_parquet(path: Path, groups: range, columns: _Columns, first_row: int) -> _States:
+def _of_parquet(path: File, groups: range, columns: _Columns, first_row: int) -> _States:
     with _open(path) as file:
-        return _states(Parquet(file).batches(columns.names(), groups), columns, path, first_row)
+        return _states(Parquet(file).columns(columns.names(), groups), columns, path, first_row)
 
 
 def _of_frame(frame: Any, columns: _Columns, where: str) -> _States:
     import pyarrow as pa
 
-    return _states(pa.Table.from_pandas(frame, preserve_index=False).to_batches(), columns, where, 0)
+    batches = pa.Table.from_pandas(frame, preserve_index=False).to_batches()
+    return _states((sound_columns(batch, columns.names()) for batch in batches), columns, where, 0)
 
 
-def _states(batches: Iterable[Any], columns: _Columns, where: object, first_row: int) -> _States:
+def _states(parts: Iterable[Mapping[str, Any]], columns: _Columns, where: object, first_row: int) -> _States:
     states: _States = {}
-    for batch in batches:
-        lr = cells_of(where, batch, columns.lr).values
-        loss = cells_of(where, batch, columns.loss).values
+    for part in parts:
+        lr = cells_of(where, part[columns.lr], columns.lr).values
+        loss = cells_of(where, part[columns.loss], columns.loss).values
         rows = np.flatnonzero(~np.isnan(lr))
         if columns.run is None:
             runs: Iterable[tuple[Any, NDArray[np.intp]]] = [(None, rows)]
         else:
-            labels = batch.column(columns.run).take(rows)
+            labels = part[columns.run].take(rows)
             missing = labels.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
             if missing.any():
                 row = first_row + int(rows[missing.argmax()])
@@ -216,7 +218,7 @@ def _states(batches: Iterable[Any], columns: _Columns, where: object, first_row:
             except ValueError:
                 bad = of_run[_core.State().add(lr[of_run], loss[of_run], 0, 1)]
                 raise bad_rate(float(lr[bad]), f" ({where}, row {first_row + bad})") from None
-        first_row += batch.num_rows
+        first_row += len(lr)
     return states
 
 

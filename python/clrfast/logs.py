@@ -212,8 +212,9 @@ def read(
     ``.csv`` ``.tsv`` ``.txt``            text separated by commas, tabs or semicolons, with a header: also
                                           what Lightning's CSVLogger and Weights & Biases write
     ``.jsonl`` ``.ndjson``                JSON lines, an object a row
-    ``.json``                             an object of columns, a list of rows, or Hugging Face's
-                                          ``trainer_state.json``; what is nested is named ``"train/loss"``
+    ``.json``                             columns by name, a list of rows, Hugging Face's
+                                          ``trainer_state.json``, or any of these for each run by name; what
+                                          else is nested is named ``"train/loss"``
     ``.npz`` ``.npy``                     columns by name; an array's fields, its columns ``"0"``, ``"1"``...,
                                           or several arrays in one folder, each a column
     ``.parquet``                          Parquet (pyarrow)
@@ -221,6 +222,7 @@ def read(
     ``*tfevents*``                        TensorBoard's event files: scalars, old and new; those in one folder
                                           are one run
     ``.gz`` ``.bz2`` ``.xz`` ``.zst``     after any of these: compressed (``.zst``: pyarrow)
+    ``.zip``                              a folder of any of these, read where they are
     ====================================  ==================================================================
 
     Columns are found by their usual names, in this order, in any case and with any punctuation: rates by
@@ -241,7 +243,7 @@ def read(
     CSV and JSON lines are read many times faster where Polars is installed: ``pip install 'clrfast[logs]'``.
 
     Args:
-        path_or_paths: A file, a folder (with all below it), a pattern, or several of them.
+        path_or_paths: A file, a folder or a zip archive (with all below it), a pattern, or several of them.
         lr: The column of rates; by default found by its usual names.
         loss: The column of losses, likewise.
         step: The column of step numbers, likewise, if there is one.
@@ -292,8 +294,9 @@ def iter_chunks(
     """Read logs a chunk at a time, at a memory that does not grow with them.
 
     A chunk comes from a few megabytes of a file, or a few hundred thousand rows, and holds rows of one
-    run; runs that a column tells apart alternate as they do in the file. (JSON other than JSON lines, and
-    the columns of an .npz archive, are read whole.) To analyse a file of any size::
+    run; runs that a column tells apart alternate as they do in the file. (Read whole are JSON other than JSON
+    lines, and Parquet, Arrow and .npz files that are compressed once more or lie in an archive.) To analyse
+    a file of any size::
 
         state = clrfast.analysis.State()
         for chunk in clrfast.logs.iter_chunks("log.csv"):

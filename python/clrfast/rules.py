@@ -1,9 +1,9 @@
 """What other learning-rate finders suggest for the same log, under their names.
 
 Each rule takes the curve as its own library records it: smoothed by that library, and cut where it
-stops. :func:`recorded` makes such a curve from raw losses, and :func:`compare` asks all rules at
-once. The rules are here to compare with and to move from; :func:`clrfast.analyze` is the one to
-use.
+stops. :func:`recorded` makes such a curve from raw losses; :func:`suggest` asks a rule by its name,
+and :func:`compare` asks all of them. The rules are here to compare with and to move from;
+:func:`clrfast.analyze` is the one to use.
 
 =================  ===========================================================================
 rule               its library
@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, NamedTuple
 import numpy as np
 
 from clrfast import _core
+from clrfast._analysis import Suggestion
+from clrfast._check import choice
 from clrfast._columns import columns
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ __all__ = [
     "ignite",
     "lightning",
     "recorded",
+    "suggest",
     "torch_lr_finder",
 ]
 
@@ -74,6 +77,7 @@ def _rows(
     return lr, loss
 
 
+@_quiet
 def _fastai(
     lrs: ArrayLike, losses: ArrayLike, num_it: int | None, least: int, rule: str
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -321,13 +325,48 @@ def compare(
     lr, loss = columns(lrs, losses)
     suggestions: dict[str, float | tuple[float, float] | None] = {}
     for name, rule in RULES.items():
-        curve = recorded(rule.recorder, lr, loss) if raw else (lr, loss)
-        more = {"num_it": len(lr)} if rule.recorder == "fastai" else {}
         try:
-            suggestions[name] = rule.suggest(*curve, **more)
+            suggestions[name] = _answer(rule, lr, loss, raw=raw)
         except ValueError:
             suggestions[name] = None
     return suggestions
+
+
+def suggest(rule: str, lrs: ArrayLike, losses: ArrayLike, *, raw: bool = True) -> Suggestion:
+    """Return what one rule suggests for one log.
+
+    Args:
+        rule: its name in `RULES`.
+        lrs: rates, shape (rows,).
+        losses: losses, shape (rows,).
+        raw: as for :func:`compare`.
+
+    Returns:
+        Its rate as `max_lr`, and its lower bound, where it gives one, as `base_lr`. No rule says how
+        sure it is: there are no intervals and no confidence.
+
+    Raises:
+        TypeError: a column does not hold real numbers.
+        ValueError: there is no such rule, or it has no suggestion for this log; the message says why.
+    """
+    answer = _answer(RULES[choice("rule", rule, RULES)], *columns(lrs, losses), raw=raw)
+    base, top = answer if isinstance(answer, tuple) else (None, answer)
+    return Suggestion(
+        base_lr=base,
+        max_lr=top,
+        base_lr_interval=None,
+        max_lr_interval=None,
+        confidence=None,
+        lower_bound=False,
+        reasons=(),
+        rule=rule,
+    )
+
+
+def _answer(rule: _Rule, lr: NDArray[Any], loss: NDArray[Any], *, raw: bool) -> float | tuple[float, float]:
+    curve = recorded(rule.recorder, lr, loss) if raw else (lr, loss)
+    more = {"num_it": len(lr)} if rule.recorder == "fastai" else {}
+    return rule.suggest(*curve, **more)
 
 
 _RECORDERS: dict[str, tuple[float, float]] = {

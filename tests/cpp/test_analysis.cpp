@@ -208,6 +208,25 @@ void a_line_is_fitted_exactly() {
   }
 }
 
+void a_huge_loss_costs_no_digits_beyond_the_window() {
+  Points points;
+  for (int i = 0; i < 400; ++i) {
+    points.x.push_back(0.04 * i);
+    points.loss.push_back(3 * points.x.back());
+    points.rows.push_back(3);
+  }
+  for (const std::size_t spike : {0, 5, 150}) {
+    Points spiked = points;
+    spiked.loss[spike] = 1e12;
+    const std::vector<double> losses = fitted_losses(spiked, 0.7);
+    CHECK(losses == fit(spiked, 0.7).loss);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      if (std::fabs(points.x[i] - points.x[spike]) > 0.7)
+        CHECK(std::fabs(losses[i] - points.loss[i]) < 1e-11);
+    }
+  }
+}
+
 void phases_are_where_they_were_put() {
   const Analysis analysis = analyze(state_of(valley_log(2000, 1e-3, 1, 0.02)));
   const Phases& p = analysis.findings.phases;
@@ -303,6 +322,7 @@ int main() {
   columns_of_any_layout_give_the_same();
   bytes_round_trip();
   a_line_is_fitted_exactly();
+  a_huge_loss_costs_no_digits_beyond_the_window();
   phases_are_where_they_were_put();
   the_average_is_that_of_its_recurrence();
   runs_get_the_answers_they_would_get_alone();

@@ -7,9 +7,10 @@ event files, whose reader is part of the core.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple
 
+from clrfast._readers._archive import File
 from clrfast._readers._arrow import Arrow, Parquet
 from clrfast._readers._delimited import Delimited
 from clrfast._readers._events import Events
@@ -19,12 +20,18 @@ from clrfast._readers._json_lines import JsonLines
 from clrfast._readers._numpy import Npy, Npz, is_column
 from clrfast._readers._table import Table
 
+ARCHIVE = ".zip"  # read as a folder
+
 
 class Format(NamedTuple):
     """How to read a kind of file."""
 
     table: Callable[[Input], Table]
-    shares_a_run: Callable[[Path], bool] = lambda path: False  # with the files of its kind in its folder
+    shares_a_run: Callable[[File], bool] = lambda path: False  # with the files of its kind in its folder
+
+
+def _inner_archive(file: Input) -> Table:
+    raise ValueError(f"{file.path}: an archive in an archive, or compressed, is not read; unpack it first")
 
 
 EVENTS = Format(Events, lambda path: True)
@@ -40,12 +47,13 @@ FORMATS = {
     ".parquet": Format(Parquet),
     ".arrow": Format(Arrow),
     ".feather": Format(Arrow),
+    ARCHIVE: Format(_inner_archive),
 }
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(path: File) -> Format | None:
     """Return the format that the file's name says, or None; what compresses it counts as no part of it."""
     if "tfevents" in path.name:
         return EVENTS
-    name = Path(path.stem) if path.suffix.lower() in COMPRESSED else path
+    name = PurePath(path.stem) if path.suffix.lower() in COMPRESSED else path
     return FORMATS.get(name.suffix.lower())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,41 +16,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS = 1 << 18  # a batch
+_MAGIC = b"ARROW1"  # first and last in a file
+_END = b"\xff\xff\xff\xff\0\0\0\0"  # last in a stream
 
 
 class Parquet(Table):
-    """The columns of a Parquet file; what is nested is named as a path."""
+    """The columns of a Parquet file that hold numbers or text, not what is nested."""
 
     def __init__(self, file: Input) -> None:
         """Read the footer."""
         require("pyarrow", "reading Parquet", extra="logs")
-        import pyarrow as pa
         from pyarrow import parquet
 
         self._file = file
         try:
             self._parquet = parquet.ParquetFile(file.open(), page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise ValueError(f"{file.path}: not a Parquet file, or cut short: {error}") from error
-        self.names = self._parquet.schema_arrow.names
-        footer = self._parquet.metadata
-        self.group_rows = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+            self.names = self._parquet.schema_arrow.names
+            footer = self._parquet.metadata
+            self.group_rows = [footer.row_group(k).num_rows for k in range(footer.num_row_groups)]
+        except _damage() as error:
+            raise ValueError(
+                f"{file.path}: not a Parquet file, or cut short ({error}): its end says which columns it has "
+                "and where they are, without which nothing can be read; copy or write it again"
+            ) from error
 
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for; a damaged row group is reported and passed over."""
         names = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
-        for batch in self.batches(names, range(len(self.group_rows))):
-            yield _rows(self._file, batch, numbers, label)
+        for columns in self.columns(names, range(len(self.group_rows))):
+            yield _rows(self._file, columns, numbers, label)
 
-    def batches(self, names: Sequence[str], groups: Iterable[int]) -> Iterator[Any]:
-        """Yield record batches of these columns; a damaged row group is reported and passed over."""
-        import pyarrow as pa
-
+    def columns(self, names: Sequence[str], groups: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield rows of these columns as Arrow's arrays; a damaged row group is reported and passed over."""
         count = len(self.group_rows)
         for group in groups:
             try:
-                yield from self._parquet.iter_batches(_ROWS, row_groups=[group], columns=list(names))
-            except (OSError, pa.ArrowException) as error:
+                for batch in self._parquet.iter_batches(_ROWS, row_groups=[group], columns=list(names)):
+                    yield sound_columns(batch, names)
+            except _damage() as error:
                 self._file.problem(f"row group {group} of {count} cannot be read: {error}")
             self._file.advance(self._file.size() // count)
 
@@ -60,52 +64,74 @@ class Arrow(Table):
     def __init__(self, file: Input) -> None:
         """Read the schema."""
         require("pyarrow", "reading Arrow files", extra="logs")
-        import pyarrow as pa
-
         self._file = file
         try:
-            self._batches = _batches(file)
+            self._batches, self._ends = _batches(file)
             self.names = self._batches.schema.names
-        except (OSError, pa.ArrowException) as error:
+        except _damage() as error:
             raise ValueError(f"{file.path}: not an Arrow file, or cut short: {error}") from error
 
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for, up to where the file ends or is damaged."""
-        import pyarrow as pa
-
+        names = [*numbers, *([] if label is None else [label])]
         done = 0
         try:
             for batch in self._batches:
                 for start in range(0, batch.num_rows, _ROWS):
-                    yield _rows(self._file, batch.slice(start, _ROWS), numbers, label)
+                    part = sound_columns(batch.slice(start, _ROWS), names)
+                    yield _rows(self._file, part, numbers, label)
                 done += batch.num_rows
-        except (OSError, pa.ArrowException) as error:
+        except _damage() as error:
             self._file.problem(f"only the first {done:,} rows can be read: {error}")
+        else:
+            if not self._ends:
+                self._file.problem(f"only {done:,} rows can be read: what marks the end is missing")
         self._file.advance(self._file.size())
 
 
-def _batches(file: Input) -> Any:
-    """Return the stream of batches that a file is, or holds after its first 8 bytes, before its footer."""
+def _batches(file: Input) -> tuple[Any, bool]:
+    """Return the stream of batches that a file is, or holds after its first 8 bytes, and whether it is whole.
+
+    To pyarrow, a stream that is cut between two batches is whole.
+    """
     import pyarrow as pa
 
     stream = file.open()
-    if stream.read(6) != b"ARROW1":
-        stream.seek(0)
-    else:
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(end - 8, 0))
+    last = stream.read(8)
+    stream.seek(0)
+    if stream.read(6) == _MAGIC:
         stream.seek(8)
-    return pa.ipc.open_stream(stream)
+        return pa.ipc.open_stream(stream), last.endswith(_MAGIC)
+    stream.seek(0)
+    return pa.ipc.open_stream(stream), last == _END
 
 
-def _rows(file: Input, batch: Any, numbers: Sequence[str], label: str | None) -> Rows:
-    columns = [cells_of(file.path, batch, name) for name in numbers]
-    return Rows(columns, None if label is None else batch.column(label).to_pylist())
-
-
-def cells_of(where: object, batch: Any, name: str) -> Cells:
-    """Return a column of a record batch as numbers, or say where it holds something else."""
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what pyarrow raises for damaged bytes; of text in them, Python's decoder raises."""
     import pyarrow as pa
 
-    column = batch.column(name)
+    return (OSError, pa.ArrowException, UnicodeDecodeError)
+
+
+def _rows(file: Input, columns: Mapping[str, Any], numbers: Sequence[str], label: str | None) -> Rows:
+    cells = [cells_of(file.path, columns[name], name) for name in numbers]
+    return Rows(cells, None if label is None else columns[label].to_pylist())
+
+
+def sound_columns(batch: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns whose sizes, offsets and texts are in order: pyarrow trusts them ever after."""
+    columns = {name: batch.column(batch.schema.names.index(name)) for name in names}
+    for column in columns.values():
+        column.validate(full=True)
+    return columns
+
+
+def cells_of(where: object, column: Any, name: str) -> Cells:
+    """Return one of Arrow's arrays as numbers, or say where it holds something else."""
+    import pyarrow as pa
+
     try:
         values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except pa.ArrowException as error:

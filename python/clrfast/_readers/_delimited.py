@@ -1,6 +1,6 @@
 """Text separated by commas, tabs or semicolons, with a header line.
 
-A line is a row. Large blocks are parsed by Polars where it is installed; small ones, and those in which
+A line is a row. Much text is parsed by Polars where it is installed; a little, and blocks in which
 it finds fault, by Python's csv module, a line at a time, so that a bad line is found and no other is
 lost.
 """
@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
+from clrfast._readers._ahead import ahead
 from clrfast._readers._input import Input
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table, cells
 
-_SMALL = 1 << 18  # bytes that csv parses sooner than Polars is imported
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -46,16 +47,19 @@ class Delimited(Table):
         places = [self.names.index(name) for name in numbers]
         labels = None if label is None else self.names.index(label)
         line = self._first_line
-        skip = self._data_at
-        for block in self._file.lines():
-            data, skip = block[skip:] if skip else block, 0
-            rows = self._parsed(data, places, labels) if len(data) > _SMALL else None
+        for data, rows in ahead(lambda data: self._parsed(data, places, labels), self._blocks()):
             if rows is None:
                 rows = self._by_line(data, places, labels, line)
                 line += data.count(b"\n")
             else:
                 line += len(rows.numbers[0].values)
             yield rows
+
+    def _blocks(self) -> Iterator[bytes]:
+        skip = self._data_at
+        for block in self._file.lines():
+            yield block[skip:] if skip else block
+            skip = 0
 
     def _by_line(self, data: bytes, places: Sequence[int], label: int | None, line: int) -> Rows:
         columns: list[list[float | None]] = [[] for _ in places]
@@ -92,6 +96,8 @@ class Delimited(Table):
 
     def _parsed(self, data: bytes, places: Sequence[int], label: int | None) -> Rows | None:
         """Return the cells as Polars reads them, or None where that may not be what the file says."""
+        if not worth_polars(len(data)):
+            return None
         try:
             import polars as pl
         except ImportError:

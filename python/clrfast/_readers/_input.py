@@ -6,20 +6,19 @@ import bz2
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
+from clrfast._readers._archive import File, open_file, size_of
 from clrfast._require import require
-
-if TYPE_CHECKING:
-    from io import FileIO
 
 BLOCK = 1 << 22  # bytes: small enough for the caches, large enough for calls to cost nothing
 _LONGEST_LINE = 1 << 20  # beyond a block
-_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)  # what decompressors raise
+_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # what decompressors raise
 
 
 def _zstd(raw: IO[bytes]) -> Any:
@@ -47,17 +46,19 @@ class Input:
     """
 
     def __init__(
-        self, paths: Sequence[Path], report: Callable[[str], None], advance: Callable[[int], object]
+        self, paths: Sequence[File], report: Callable[[str], None], advance: Callable[[int], object]
     ) -> None:
         """Open nothing yet."""
         self.paths = paths
         self.path = paths[0]
         self.report = report
-        self.advance = advance
+        self._advance = advance
+        self._left = self.size()
         self._bad_rows = 0
         self._first_bad_row = ""
         self._ends_early = False
         self._opened = ExitStack()
+        self._unpacked: bytes | None = None
 
     def __enter__(self) -> Input:
         """Keep what `open` opens until the end of the block."""
@@ -67,7 +68,13 @@ class Input:
         """Close it."""
         self._opened.close()
 
-    def problem(self, what: str, path: Path | None = None) -> None:
+    def advance(self, size: int) -> None:
+        """Count bytes as read: no more than there are, as what is unpacked first is then read once more."""
+        size = min(size, self._left)
+        self._left -= size
+        self._advance(size)
+
+    def problem(self, what: str, path: File | None = None) -> None:
         """Report what is wrong with a file, by default the first."""
         self.report(f"{path or self.path}: {what}")
 
@@ -87,28 +94,35 @@ class Input:
 
     def size(self) -> int:
         """Return the number of bytes in the files."""
-        return sum(path.stat().st_size for path in self.paths)
+        return sum(map(size_of, self.paths))
 
-    def blocks(self, path: Path | None = None, *, peek: bool = False) -> Iterator[bytes]:
+    def blocks(self, path: File | None = None, *, peek: bool = False) -> Iterator[bytes]:
         """Yield the contents of a file, by default the first, decompressed, in blocks of up to `BLOCK` bytes.
 
         Where compressed data are damaged, what precedes the damage is given. Peeking reports nothing.
+
+        Raises:
+            ValueError: Nothing precedes it.
         """
         path = path or self.path
-        with path.open("rb", buffering=0) as raw:
-            decompress = COMPRESSED.get(path.suffix.lower())
-            blocks = _plain(raw) if decompress is None else _decompressed(decompress(raw))
+        with open_file(path) as raw:
             position = 0
+            size = 0
             try:
-                for block in blocks:
+                for block in unpacked(raw, path):
                     yield block
+                    size += len(block)
                     if not peek:
                         self.advance(raw.tell() - position)
                         position = raw.tell()
-            except _DamageError as damage:
+            except DamageError as damage:
+                if not size:
+                    raise ValueError(
+                        f"{path}: the compressed data end before any can be read: {damage}"
+                    ) from damage
                 self._ends_early = True
                 if not peek:
-                    self.problem(f"the compressed data end early or are damaged ({damage})", path)
+                    self.problem(f"the compressed data end early or are damaged: {damage}", path)
 
     def lines(self, *, peek: bool = False) -> Iterator[bytes]:
         """Yield the contents in blocks of whole lines; only the very last line may lack its end.
@@ -116,14 +130,14 @@ class Input:
         Raises:
             ValueError: There is no end of a line for too long: it is not text.
         """
-        compressed = self.path.suffix.lower() in COMPRESSED
-        for lines in self._cut(peek=peek) if compressed else self._whole_lines(peek=peek):
+        for lines in self._cut(peek=peek) if is_packed(self.path) else self._whole_lines(peek=peek):
             if len(lines) > BLOCK + _LONGEST_LINE:
                 raise ValueError(f"{self.path}: not lines of text")
             yield lines
 
     def _whole_lines(self, *, peek: bool) -> Iterator[bytes]:
         """Find where a line ends first, then read up to there: to cut what was read would be to copy it."""
+        assert isinstance(self.path, Path)
         with self.path.open("rb") as file:
             start = 0
             while True:
@@ -151,33 +165,63 @@ class Input:
         if rest and not self._ends_early:  # a number that is cut short still looks like one
             yield rest
 
+    def pieces(self, path: File) -> Iterator[bytes]:
+        """Yield the contents of a file as `blocks` does, but tell nothing of it.
+
+        Raises:
+            DamageError: The rest cannot be decompressed.
+        """
+        return unpacked(self._opened.enter_context(open_file(path)), path)
+
     def contents(self) -> bytes:
         """Return all of the file."""
         return b"".join(self.blocks())
 
-    def open(self, path: Path | None = None) -> BinaryIO:
-        """Return the contents of a file, by default the first, as a file in which to seek."""
-        path = path or self.path
-        if path.suffix.lower() not in COMPRESSED:
-            return self._opened.enter_context(path.open("rb"))
-        return io.BytesIO(b"".join(self.blocks(path)))
+    def open(self) -> BinaryIO:
+        """Return the contents of the first file as a file in which to seek; what is packed is read whole."""
+        if not is_packed(self.path):
+            return self._opened.enter_context(open_file(self.path))
+        if self._unpacked is None:
+            self._unpacked = self.contents()
+        return io.BytesIO(self._unpacked)
 
 
-class _DamageError(Exception):
-    pass
+class DamageError(Exception):
+    """The rest of some compressed data cannot be read."""
 
 
-def _plain(raw: FileIO) -> Iterator[bytes]:
+def is_packed(file: File) -> bool:
+    """Whether a file must be decompressed, in its order."""
+    return not isinstance(file, Path) or file.suffix.lower() in COMPRESSED
+
+
+def unpacked(raw: IO[bytes], file: File) -> Iterator[bytes]:
+    """Yield the contents of an opened file in blocks.
+
+    Raises:
+        DamageError: The rest cannot be decompressed.
+    """
+    if not is_packed(file):
+        return _plain(raw)
+    decompress = COMPRESSED.get(file.suffix.lower())
+    return decompressed(raw if decompress is None else decompress(raw))
+
+
+def _plain(raw: IO[bytes]) -> Iterator[bytes]:
     while block := raw.read(BLOCK):
         yield block
 
 
-def _decompressed(file: Any) -> Iterator[bytes]:
-    """Yield blocks that are as good as full; small reads, so that little is lost where one fails."""
+def decompressed(stream: Any) -> Iterator[bytes]:
+    """Yield blocks that are as good as full; small reads, so that little is lost where one fails.
+
+    Raises:
+        DamageError: One has.
+    """
     parts: list[bytes] = []
     size = 0
     try:
-        while part := cast("bytes", file.read1(1 << 16)):
+        while part := cast("bytes", stream.read1(1 << 16)):
             parts.append(part)
             size += len(part)
             if size >= BLOCK:
@@ -186,6 +230,6 @@ def _decompressed(file: Any) -> Iterator[bytes]:
     except _DAMAGE as error:
         if parts:
             yield b"".join(parts)
-        raise _DamageError(str(error) or type(error).__name__) from error
+        raise DamageError(str(error) or "the file ends before their end") from error
     if parts:
         yield b"".join(parts)

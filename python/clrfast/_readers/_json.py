@@ -1,4 +1,4 @@
-"""JSON: an object of columns, a list of rows, or a list of rows under ``log_history`` (Hugging Face)."""
+"""JSON: columns by name, a list of rows, such a list as ``log_history`` (Hugging Face), or runs by name."""
 
 from __future__ import annotations
 
@@ -20,25 +20,51 @@ class Json(Table):
         found = _load(file)
         if isinstance(found, dict) and isinstance(found.get("log_history"), list):
             found = found["log_history"]
-        if isinstance(found, dict):
-            self._columns = {n: column for n, column in flat(found).items() if isinstance(column, list)}
-        elif isinstance(found, list) and all(isinstance(row, dict) for row in found):
-            self._columns = columns_of([flat(row) for row in found])
-        else:
+        columns = _columns(found)
+        if columns is None:
             raise ValueError(f"{file.path}: neither an object of columns nor a list of rows")
-        self.names = list(self._columns)
+        self._runs = _runs(found) or {"": columns}
+        self.names = [*next(iter(self._runs.values())), *(["run"] if len(self._runs) > 1 else [])]
 
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
-        """Yield all rows at once."""
-        wanted = [*numbers, *([] if label is None else [label])]
-        lengths = {name: len(self._columns[name]) for name in wanted}
-        if len(set(lengths.values())) > 1:
-            each = ", ".join(f"{name!r} {length:,}" for name, length in lengths.items())
-            self._file.problem(
-                f"the columns differ in length ({each}); what exceeds the shortest is left out"
-            )
-        columns = {name: self._columns[name][: min(lengths.values())] for name in wanted}
-        yield rows_of(self._file, columns, numbers, label, lambda row: f"row {row + 1:,}")
+        """Yield all rows of a run at once."""
+        before = 0
+        for run, columns in self._runs.items():
+            wanted = [name for name in (*numbers, label) if name in columns]
+            lengths = {name: len(columns[name]) for name in wanted}
+            rows = min(lengths.values())
+            if len(set(lengths.values())) > 1:
+                each = ", ".join(f"{name!r} {length:,}" for name, length in lengths.items())
+                self._file.problem(
+                    f"the columns{f' of {run!r}' if run else ''} differ in length ({each}); what exceeds the "
+                    "shortest is left out"
+                )
+            part: dict[str, Sequence[Any]] = {name: columns[name][:rows] for name in wanted}
+            if label is not None and label not in columns:
+                part[label] = [run] * rows
+
+            def place(row: int, first: int = before + 1) -> str:
+                return f"row {first + row:,}"
+
+            yield rows_of(self._file, part, numbers, label, place)
+            before += rows
+
+
+def _columns(found: Any) -> dict[str, list[Any]] | None:
+    if isinstance(found, dict):
+        return {name: column for name, column in flat(found).items() if isinstance(column, list)}
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        return columns_of([flat(row) for row in found])
+    return None
+
+
+def _runs(found: Any) -> dict[str, dict[str, list[Any]]] | None:
+    """Return the columns of each run, if these are several by name that all have the same columns."""
+    if not isinstance(found, dict) or len(found) < 2:
+        return None
+    runs = {name: _columns(run) or {} for name, run in found.items()}
+    alike = len({frozenset(columns) for columns in runs.values()}) == 1
+    return runs if alike and all(columns and "run" not in columns for columns in runs.values()) else None
 
 
 def flat(nested: Mapping[str, Any]) -> dict[str, Any]:

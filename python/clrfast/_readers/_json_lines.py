@@ -1,6 +1,6 @@
 """JSON lines: one object a row.
 
-Large blocks are parsed by Polars where it is installed; small ones, and those in which it finds fault (it
+Much text is parsed by Polars where it is installed; a little, and blocks in which it finds fault (it
 refuses the NaN that Python writes), by Python's json module, a line at a time.
 """
 
@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from clrfast._readers._ahead import ahead
 from clrfast._readers._input import Input
 from clrfast._readers._json import flat, rows_of
+from clrfast._readers._polars import worth_polars
 from clrfast._readers._table import Cells, Rows, Table
 
 _SAMPLE = 10_000  # lines
-_SMALL = 1 << 18  # bytes that json parses sooner than Polars is imported
 
 
 class JsonLines(Table):
@@ -32,11 +33,11 @@ class JsonLines(Table):
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for."""
         wanted = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
-        nested = not self._top.issuperset(wanted)
+        plain = self._top.issuperset(wanted) and label is None
         line = 1
-        for block in self._file.lines():
-            plain = len(block) > _SMALL and not nested and label is None
-            rows = _parsed(block, numbers) if plain else None
+        for block, rows in ahead(
+            lambda block: _parsed(block, numbers) if plain else None, self._file.lines()
+        ):
             if rows is None:
                 rows = self._by_line(block, wanted, numbers, label, line)
             line += block.count(b"\n")
@@ -71,6 +72,8 @@ def _object(line: bytes) -> dict[str, Any] | str:
 
 def _parsed(block: bytes, numbers: Sequence[str]) -> Rows | None:
     """Return the cells as Polars reads them, or None if it cannot."""
+    if not worth_polars(len(block)):
+        return None
     try:
         import polars as pl
     except ImportError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Union
 
-from clrfast._readers import FORMATS, format_of
+from clrfast._readers import ARCHIVE, FORMATS, format_of
+from clrfast._readers._archive import File, Member, members, open_file, size_of
 from clrfast._readers._input import COMPRESSED
 
 PathOrPaths = Union[str, "os.PathLike[str]", Iterable[Union[str, "os.PathLike[str]"]]]
@@ -20,55 +21,86 @@ class Source:
     Attributes:
         name: What the run is called.
         paths: Its files, in order.
-        sought: Whether they were found in a folder or by a pattern, where other files may lie too.
+        sought: Whether they were found in a folder, in an archive or by a pattern, where others may lie too.
     """
 
-    def __init__(self, name: str, paths: list[Path], *, sought: bool) -> None:
+    def __init__(self, name: str, paths: list[File], *, sought: bool) -> None:
         """Keep what is given."""
         self.name = name
         self.paths = paths
         self.sought = sought
 
 
-def sources(path_or_paths: PathOrPaths) -> list[Source]:
-    """Return the runs in files, folders (with all below them) and patterns such as ``"logs/**/*.csv"``.
+def sources(path_or_paths: PathOrPaths, report: Callable[[str], None]) -> list[Source]:
+    """Return the runs in files, archives, folders (and all below) and patterns such as ``"logs/**/*.csv"``.
+
+    Args:
+        path_or_paths: Where they are.
+        report: Takes a sentence on each archive that is damaged.
 
     Raises:
         FileNotFoundError: There is no such file, or no log in a folder or by a pattern.
-        ValueError: A file's name does not say its format.
+        ValueError: A file's name does not say its format, or an archive is none or holds no log.
     """
     if isinstance(path_or_paths, (str, os.PathLike)):
-        return _found(Path(path_or_paths))
-    found = [source for path in path_or_paths for source in _found(Path(path))]
+        return _found(Path(path_or_paths), report)
+    found = [source for path in path_or_paths for source in _found(Path(path), report)]
     if not found:
         raise ValueError("no path is given")
     return _grouped([(source.name, path, source.sought) for source in found for path in source.paths])
 
 
-def _found(path: Path) -> list[Source]:
-    if path.is_dir():
-        files = [(str(file.relative_to(path)), file) for file in _below(path)]
+def _found(path: Path, report: Callable[[str], None]) -> list[Source]:
+    archive = path.is_file() and path.suffix.lower() == ARCHIVE
+    if archive or path.is_dir():
+        inner = _members(path, report) if archive else _below(path, report)
+        named = [(str(Path(str(file)).relative_to(path)), file, True) for file in inner]
     elif path.exists():
         if format_of(path) is None:
             raise ValueError(_unknown(path))
         return [Source(str(path), [path], sought=False)]
     elif glob.has_magic(str(path)):
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
-        files = [(str(f), f) for match in matches for f in (_below(match) if match.is_dir() else [match])]
-        files = [(name, file) for name, file in files if format_of(file) is not None]
+        named = [(str(file), file, True) for match in matches for file in _below(match, report)]
     else:
         raise FileNotFoundError(f"{path}: No such file")
-    if not files:
+    if not named:
         raise FileNotFoundError(f"{path}: no file there has a name of a known format: {', '.join(FORMATS)}")
-    return _grouped([(name, file, True) for name, file in files])
+    return _grouped(named)
 
 
-def _below(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.rglob("*") if not file.name.startswith("."))
-    return [file for file in files if file.is_file() and format_of(file) is not None]
+def _below(path: Path, report: Callable[[str], None]) -> list[File]:
+    """Return a file, or all below a folder, with the members of archives in their places."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if not file.name.startswith(".") and file.is_file())
+    found: list[File] = []
+    for file in files:
+        try:
+            found += _members(file, report) if file.suffix.lower() == ARCHIVE else [file]
+        except ValueError as error:
+            report(str(error))
+    return [file for file in found if format_of(file) is not None]
 
 
-def _grouped(files: Sequence[tuple[str, Path, bool]]) -> list[Source]:
+def _members(path: Path, report: Callable[[str], None]) -> Sequence[File]:
+    try:
+        with open_file(path) as archive:
+            infos, fault = members(archive)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    found = [Member(path, PurePosixPath(info.filename), info) for info in infos]
+    known = [file for file in found if not file.name.startswith(".") and format_of(file) is not None]
+    if not known:
+        raise ValueError(
+            f"{path}: no file in it has a name of a known format: {', '.join(FORMATS)}{fault and '; '}{fault}"
+        )
+    if fault:
+        report(f"{path}: {fault}")
+    return known
+
+
+def _grouped(files: Sequence[tuple[str, File, bool]]) -> list[Source]:
     """Return a source for each file, or for all in a folder whose format holds parts of a run."""
     found: dict[tuple[object, ...], Source] = {}
     for name, path, sought in dict.fromkeys(files):
@@ -94,4 +126,4 @@ def _unknown(path: Path) -> str:
 
 def total_size(found: Iterable[Source]) -> int:
     """Return the number of bytes in all files."""
-    return sum(path.stat().st_size for source in found for path in source.paths)
+    return sum(size_of(path) for source in found for path in source.paths)

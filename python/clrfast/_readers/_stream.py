@@ -64,7 +64,7 @@ def stream(
         progress: Show a bar.
         found: Takes the columns that are read, for each run's table.
     """
-    runs = sources(path_or_paths)
+    runs = sources(path_or_paths, report)
     if progress:
         require("tqdm", "a progress bar", extra="logs")
         from tqdm import tqdm
@@ -120,8 +120,11 @@ def _run(
     with Input(source.paths, problems.append, advance) as file:
         form = format_of(file.path)
         assert form is not None
-        table = form.table(file)
-        columns = _columns(file, table, choice)
+        try:
+            table = form.table(file)
+            columns = _columns(file, table, choice)
+        except ValueError as error:  # a damaged file may lack the columns of which it complains
+            raise ValueError("; ".join([str(error), *problems])) from error
         found(columns)
         for chunk in _chunks(table, columns, name or source.name, joined_names=bool(name)):
             rows += len(chunk.lr)

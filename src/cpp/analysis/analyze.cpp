@@ -25,6 +25,11 @@ std::size_t first_diverged(const std::vector<Cell>& cells) {
   return diverged;
 }
 
+void reserve(std::size_t size, Points& points) {
+  points.index.reserve(size);
+  for (auto* column : {&points.x, &points.loss, &points.rows}) column->reserve(size);
+}
+
 void add_point(const State& state, std::size_t i, Points& points) {
   const Cell& cell = state.cells()[i];
   points.index.push_back(state.origin() + static_cast<std::int64_t>(i));
@@ -37,6 +42,7 @@ void add_point(const State& state, std::size_t i, Points& points) {
 
 Points points_of(const State& state) {
   Points points;
+  reserve(state.cells().size(), points);
   for (std::size_t i = 0; i < state.cells().size(); ++i) {
     if (state.cells()[i].count > 0) add_point(state, i, points);
   }
@@ -63,6 +69,9 @@ Analysis analyze(const State& state) {
   Analysis analysis;
   Circumstances circumstances;
   const std::size_t diverged = first_diverged(cells);
+  reserve(found, analysis.points);
+  for (auto* column : {&analysis.lowest, &analysis.highest}) column->reserve(found);
+  for (auto* column : {&circumstances.first, &circumstances.last}) column->reserve(found);
   for (std::size_t i = 0; i < std::min(diverged + 1, cells.size()); ++i) {
     const Cell& cell = cells[i];
     if (cell.count == 0) continue;

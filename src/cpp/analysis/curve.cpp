@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace clrfast::analysis {
 namespace {
@@ -33,37 +34,41 @@ struct Moments {
       value *= d;
     }
   }
+};
 
-  // To a centre that lies `step` further right: d becomes d - step.
-  void move(double step) noexcept {
-    for (int from = kDegree; from > 0; --from) {
-      for (int k = from; k <= kDegree; ++k) sum[k] -= step * sum[k - 1];
-    }
+// The kernel 1 - (d - at)^2: a polynomial in d, so that moments give all sums over it.
+struct Kernel {
+  double constant, linear;  // its coefficients; that of d^2 is -1
+
+  explicit Kernel(double at) noexcept : constant(1 - at * at), linear(2 * at) {}
+
+  // The sum of value * d^k * kernel.
+  double sum(const double* moments, int k) const noexcept {
+    return constant * moments[k] + linear * moments[k + 1] - moments[k + 2];
+  }
+
+  // The sum of value * d^k * kernel^2.
+  double sum_squared(const double* moments, int k) const noexcept {
+    return constant * sum(moments, k) + linear * sum(moments, k + 1) - sum(moments, k + 2);
   }
 };
 
-// Everything that a fit takes of the points under its kernel 1 - d^2, d in units of its half-width:
-// a polynomial, so that moments give all its sums, and can follow the kernel from point to point.
+// Everything that a fit takes of the points under its kernel, whose half-width is the unit of d.
+// The moments' centre lies ahead, and stays while the kernel passes over it.
+template <bool kErrors>
 class Sums {
  public:
-  Sums(const Points& points, const std::vector<double>& variance) noexcept
-      : points_(&points), variance_(&variance) {}
+  // `variance` is used for errors only.
+  Sums(const Points& points, const double* variance) noexcept
+      : points_(&points), variance_(variance) {}
 
-  // Moves to point `i`; anew where going on from the last point would cost digits.
+  // Moves to point `i`, which follows the last one.
   void move_to(std::size_t i, double width) noexcept {
     const std::vector<double>& x = points_->x;
-    if (width != width_ || moves_ == kMostMoves) {
+    if (width != width_ || x[i] > centre_ + width) {
       begin_ = i;
       while (begin_ > 0 && x[begin_ - 1] > x[i] - width) --begin_;
       restart(i, width);
-    } else {
-      const double step = (x[i] - x[centre_]) * per_width_;
-      rows_.move(step);
-      losses_.move(step);
-      points_in_.move(step);
-      variances_.move(step);
-      centre_ = i;
-      ++moves_;
     }
     double rows = 0, losses = 0;  // that go out
     for (; x[begin_] <= x[i] - width; ++begin_) {
@@ -71,39 +76,42 @@ class Sums {
       losses += points_->rows[begin_] * std::fabs(points_->loss[begin_] - level_);
       add(begin_, -1);
     }
-    if (rows > kMuch * rows_.sum[0] || losses > kMuch * std::fabs(losses_.sum[0]))
+    // What stays of sums that were mostly these, or of much higher losses, has lost its digits.
+    if (rows > kMuch * rows_.sum[0] || losses > kMuch * std::fabs(losses_.sum[0]) ||
+        std::fabs(level_) > kMuch * std::fabs(points_->loss[i]))
       restart(i, width);
     while (end_ < x.size() && x[end_] < x[i] + width) add(end_++, 1);
   }
 
   // At point `i`, to which the last call moved.
   void fit(std::size_t i, Curve& curve) const noexcept {
-    const double* a = rows_.sum;
-    const double* b = losses_.sum;
-    // Sums over rows of kernel * d^k, of kernel * loss * d^k and of kernel^2 * d^k.
-    const double s0 = a[0] - a[2], s1 = a[1] - a[3], s2 = a[2] - a[4];
-    const double t0 = b[0] - b[2], t1 = b[1] - b[3];
-    const double q0 = a[0] - 2 * a[2] + a[4], q1 = a[1] - 2 * a[3] + a[5];
-    const double q2 = a[2] - 2 * a[4] + a[6];
-    const double mean = s1 / s0;
+    const double at = (points_->x[i] - centre_) * per_width_;
+    const Kernel kernel(at);
+    const double *a = rows_.sum, *b = losses_.sum;
+    const double s0 = kernel.sum(a, 0), s1 = kernel.sum(a, 1), s2 = kernel.sum(a, 2);
+    const double t0 = kernel.sum(b, 0), t1 = kernel.sum(b, 1);
+    const double per_s0 = 1 / s0;
+    const double mean = s1 * per_s0;
     const double dd = s2 - s1 * mean;
     const double per_dd = dd > 1e-12 * s0 ? 1 / dd : 0;  // a single rate has no slope
     const double slope = (t1 - t0 * mean) * per_dd;
-    curve.loss[i] = level_ + t0 / s0 - slope * mean;
-    curve.slope[i] = slope * per_width_;
-    // The fitted loss is a sum of losses, each times kernel * (p + q * (d - mean)).
-    const double p = 1 / s0, q = -mean * per_dd;
-    const double centred1 = q1 - mean * q0;
-    const double centred2 = std::max(0.0, q2 - mean * (2 * q1 - mean * q0));
-    const double variance = std::max(
-        0.0, (variances_.sum[0] - variances_.sum[2]) / (points_in_.sum[0] - points_in_.sum[2]));
-    curve.lever[i] = std::max(0.0, p * p * q0 + 2 * p * q * centred1 + q * q * centred2);
-    curve.loss_se[i] = std::sqrt(variance * curve.lever[i]);
-    curve.slope_se[i] = std::sqrt(variance * centred2) * per_dd * per_width_;
+    curve.loss[i] = level_ + t0 * per_s0 + slope * (at - mean);
+    if constexpr (kErrors) {
+      curve.slope[i] = slope * per_width_;
+      // The fitted loss is a sum of losses, each times kernel * (per_s0 + q * (d - mean)).
+      const double q = (at - mean) * per_dd;
+      const double q0 = kernel.sum_squared(a, 0), q1 = kernel.sum_squared(a, 1);
+      const double centred1 = q1 - mean * q0;
+      const double centred2 = std::max(0.0, kernel.sum_squared(a, 2) - mean * (2 * q1 - mean * q0));
+      const double variance =
+          std::max(0.0, kernel.sum(variances_.sum, 0) / kernel.sum(points_in_.sum, 0));
+      curve.lever[i] = std::max(0.0, per_s0 * (per_s0 * q0 + 2 * q * centred1) + q * q * centred2);
+      curve.loss_se[i] = std::sqrt(variance * curve.lever[i]);
+      curve.slope_se[i] = std::sqrt(variance * centred2) * per_dd * per_width_;
+    }
   }
 
  private:
-  static constexpr int kMostMoves = 64;
   static constexpr double kMuch = 1e3;
 
   void restart(std::size_t i, double width) noexcept {
@@ -111,32 +119,41 @@ class Sums {
     losses_ = {};
     points_in_ = {};
     variances_ = {};
-    centre_ = i;
+    centre_ = points_->x[i] + width;
     width_ = width;
     per_width_ = 1 / width;
     level_ = points_->loss[i];  // taken off, so that no digits of small changes are lost
-    moves_ = 0;
     end_ = begin_;
   }
 
   void add(std::size_t j, double sign) noexcept {
-    const double d = (points_->x[j] - points_->x[centre_]) * per_width_;
+    const double d = (points_->x[j] - centre_) * per_width_;
     const double rows = sign * points_->rows[j];
     rows_.add(d, rows);
     losses_.add(d, rows * (points_->loss[j] - level_));
-    points_in_.add(d, sign);
-    variances_.add(d, sign * (*variance_)[j]);
+    if constexpr (kErrors) {
+      points_in_.add(d, sign);
+      variances_.add(d, sign * variance_[j]);
+    }
   }
 
   const Points* points_;
-  const std::vector<double>* variance_;
-  Moments<6> rows_;
+  const double* variance_;
+  Moments<kErrors ? 6 : 4> rows_;
   Moments<3> losses_;
   Moments<2> points_in_, variances_;
-  std::size_t centre_ = 0, begin_ = 0, end_ = 0;  // the points from begin_ to end_ are in the sums
-  double width_ = 0, per_width_ = 0, level_ = 0;
-  int moves_ = 0;
+  std::size_t begin_ = 0, end_ = 0;  // the points from begin_ to end_ are in the sums
+  double centre_ = 0, width_ = 0, per_width_ = 0, level_ = 0;
 };
+
+template <bool kErrors>
+void fit_all(const Points& points, double window, const double* variance, Curve& curve) {
+  Sums<kErrors> sums(points, variance);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    sums.move_to(i, wide_enough(points, i, window));
+    sums.fit(i, curve);
+  }
+}
 
 }  // namespace
 
@@ -155,17 +172,19 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
   return variance;
 }
 
+std::vector<double> fitted_losses(const Points& points, double window) {
+  Curve curve;
+  curve.loss.resize(points.size());
+  fit_all<false>(points, window, nullptr, curve);
+  return std::move(curve.loss);
+}
+
 Curve fit(const Points& points, double window) {
-  const std::size_t size = points.size();
-  const std::vector<double> variance = noise(points, 0, size);
+  const std::vector<double> variance = noise(points, 0, points.size());
   Curve curve;
   for (auto* column : {&curve.loss, &curve.loss_se, &curve.slope, &curve.slope_se, &curve.lever})
-    column->resize(size);
-  Sums sums(points, variance);
-  for (std::size_t i = 0; i < size; ++i) {
-    sums.move_to(i, wide_enough(points, i, window));
-    sums.fit(i, curve);
-  }
+    column->resize(points.size());
+  fit_all<true>(points, window, variance.data(), curve);
   return curve;
 }
 

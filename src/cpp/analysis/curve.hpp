@@ -39,4 +39,7 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
 // the curve: it is averaged under the same kernel.
 Curve fit(const Points& points, double window);
 
+// The losses of that curve alone, in half the time.
+std::vector<double> fitted_losses(const Points& points, double window);
+
 }  // namespace clrfast::analysis

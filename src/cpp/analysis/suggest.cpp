@@ -140,9 +140,9 @@ View view_from(const Points& points, const Head& head, double window) {
   // Twice: the cap keeps an explosion from reaching to the left, and depends on how deep it goes.
   Points capped = points;
   for (double& loss : capped.loss) loss = std::min(loss, start);
-  const Curve falls = fit(capped, window);
-  const double low = *std::min_element(falls.loss.begin() + static_cast<std::ptrdiff_t>(head.begin),
-                                       falls.loss.end());
+  const std::vector<double> falls = fitted_losses(capped, window);
+  const double low =
+      *std::min_element(falls.begin() + static_cast<std::ptrdiff_t>(head.begin), falls.end());
   const double cap = start + std::max(kCapShare * (start - low), kCapNoise * deviation);
   for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
   view.curve = fit(capped, window);
