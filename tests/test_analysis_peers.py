@@ -1,4 +1,7 @@
-"""The rules against the peers' own code, where it is installed (fastai, torch-lr-finder, pytorch-ignite)."""
+"""The rules against the peers' own code, where it is installed.
+
+Of fastai, torch-lr-finder, Lightning and pytorch-ignite, only fastai is not among what the tests install.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +101,41 @@ def test_torch_lr_finder_record():
     assert len(lr) < 120
     np.testing.assert_allclose(lr, finder.history["lr"], rtol=1e-6)
     np.testing.assert_allclose(ours, finder.history["loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("skip_begin", "skip_end"), [(10, 1), (0, 3), (3, 30)])
+def test_lightning(skip_begin, skip_end):
+    finder = peer("pytorch_lightning.tuner.lr_finder")._LRFinder("exponential", 1e-8, 1, 100)
+    for lr, loss in logs():
+        for bad in ([], [20, 21], range(12, len(loss))):
+            loss[bad] = np.nan
+            finder.results = {"lr": lr.tolist(), "loss": loss.tolist()}
+            theirs = finder.suggestion(skip_begin, skip_end)
+            if theirs is None:
+                with pytest.raises(ValueError, match="at least 2 finite rows"):
+                    rules.lightning(lr, loss, skip_begin=skip_begin, skip_end=skip_end)
+            else:
+                assert rules.lightning(lr, loss, skip_begin=skip_begin, skip_end=skip_end) == theirs
+
+
+def test_lightning_record():
+    torch = pytest.importorskip("torch")
+    callback = peer("pytorch_lightning.tuner.lr_finder")._LRCallback(120)
+    losses = [*np.linspace(3, 1, 60), *np.geomspace(1, 400, 60)]
+    trainer = SimpleNamespace(
+        fit_loop=SimpleNamespace(batch_idx=0),
+        accumulate_grad_batches=1,
+        should_stop=False,
+        strategy=SimpleNamespace(broadcast=lambda stop: stop),
+    )
+    for loss in losses:
+        trainer.global_step = len(callback.losses) + 1  # counted before the batch ends
+        callback.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss).double()}, None, 0)
+        if trainer.should_stop:
+            break
+    lr, ours = rules.recorded("lightning", np.geomspace(1e-5, 1, 120), losses)
+    assert len(lr) == trainer.global_step < 120
+    np.testing.assert_allclose(ours, callback.losses, rtol=1e-6)
 
 
 def test_ignite():

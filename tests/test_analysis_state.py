@@ -65,6 +65,28 @@ def test_any_cut_and_any_grouping(cuts, order, offset):
     assert_same(analyze(lr, loss), parts[0].analyze(), rtol=1e-9 if offset == 0 else 1e-7)
 
 
+def steps(state):
+    """The first and the last step of each cell, and the next step: what an analysis hardly shows."""
+    cells = np.frombuffer(state.to_bytes()[48:], "<i8").reshape(-1, 8)
+    return state.to_bytes()[:8], cells[:, 6:].tolist()
+
+
+def test_parts_that_counted_from_zero_are_appended():
+    lr, loss = log(bad=(17, 4990))
+    whole, parts = State(), State()
+    whole.add(lr, loss)
+    for start, stop in ((0, 1200), (1200, 1200), (1200, 5000)):
+        part = State()
+        part.add(lr[start:stop], loss[start:stop])
+        parts.append(part)
+    assert_same(whole.analyze(), parts.analyze())
+    assert steps(whole) == steps(parts)
+    whole.add(lr, loss)
+    parts.append(parts)
+    assert_same(whole.analyze(), parts.analyze())
+    assert steps(whole) == steps(parts)
+
+
 def test_a_live_loop_gives_the_answer_of_the_whole_log():
     lr, loss = log(rows=600, bad=(3, 599))
     state = State()
@@ -169,8 +191,11 @@ def test_errors_change_nothing():
     ):
         with pytest.raises(ValueError, match=r"lrs|step|threads"):
             bad_call()
-    with pytest.raises(TypeError, match="must be a State, not int"):
-        state.merge(3)
+    for bad_call in (state.merge, state.append):
+        with pytest.raises(TypeError, match="must be a State, not int"):
+            bad_call(3)
+    with pytest.raises(ValueError, match=r"a step must be within 2\*\*52 of 0"):
+        state.append(State(first_step=2**52))
     with pytest.raises(TypeError):
         state.add(lr, loss, step=1.5)
     assert state.to_bytes() == before

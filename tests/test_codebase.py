@@ -74,7 +74,18 @@ def test_build_config() -> None:
 
 
 SHOW_MODULES = "import sys; import clrfast{extra}; print(sorted(set(sys.modules)))"
-HEAVY = ("torch", "matplotlib", "sklearn", "pandas", "polars", "plotly", "pyarrow", "tqdm", "tensorboard")
+HEAVY = (
+    "dask",
+    "matplotlib",
+    "pandas",
+    "plotly",
+    "polars",
+    "pyarrow",
+    "sklearn",
+    "tensorboard",
+    "torch",
+    "tqdm",
+)
 
 
 @pytest.mark.parametrize("extra", ["", "; import matplotlib"])

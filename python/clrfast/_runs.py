@@ -55,6 +55,11 @@ def analyze_runs(
     if isinstance(found, int):
         row = found if order is None else int(order[found])
         raise bad_rate(float(lr[found]), f" (row {row})")
+    return table_of(names, found)
+
+
+def table_of(names: NDArray[Any], found: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the table of runs with these names, of which the core found this."""
     fields = [("run", names.dtype)]
     for name in found.dtype.names or ():
         fields.append((name, np.dtype("U6") if name == "confidence" else found.dtype[name]))

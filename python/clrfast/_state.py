@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,10 +59,20 @@ class State:
 
     def merge(self, other: State) -> None:
         """Add all rows that `other` holds; it stays as it is."""
-        if not isinstance(cast("object", other), State):
-            raise TypeError(f"other must be a State, not {type(other).__name__}")
-        self._core.merge(other._core)
+        self._core.merge(_check_state(other)._core, 0)
         self._next_step = max(self._next_step, other._next_step)
+
+    def append(self, other: State) -> None:
+        """Add all rows that `other` holds as those that follow: its step 0 is the next one here.
+
+        For parts of one log of which no one knew, when they were read, how many rows precede them.
+
+        Raises:
+            ValueError: steps would leave the range that `first_step` may have.
+        """
+        steps = _check_step(self._next_step + _check_state(other)._next_step)
+        self._core.merge(other._core, self._next_step)
+        self._next_step = steps
 
     @property
     def n(self) -> int:
@@ -107,6 +117,12 @@ class State:
             f"<State of {extent['rows']:,} rows, "
             f"rates {extent['lowest_lr']:.3g} to {extent['highest_lr']:.3g}>"
         )
+
+
+def _check_state(other: object) -> State:
+    if not isinstance(other, State):
+        raise TypeError(f"other must be a State, not {type(other).__name__}")
+    return other
 
 
 def _number(value: Any) -> float:

@@ -139,6 +139,25 @@ void merged_states_equal_one_state() {
   CHECK(parts.rows() == 600000);
 }
 
+void parts_that_counted_from_zero_are_put_in_a_row() {
+  Log log = valley_log(3000, 1e-3, 1, 0.1);
+  log.loss[2000] = NAN;
+  log.lr[999] = log.lr[0];  // leaves empty cells between the two in the second part
+  State all =
+      state_of(Log{{log.lr.begin(), log.lr.begin() + 999}, {log.loss.begin(), log.loss.end()}});
+  State part;
+  CHECK(part.add(column_of(&log.lr[999]), column_of(&log.loss[999]), 2001, 0) == kNoRow);
+  part.shift_steps(999);
+  all.merge(part);
+  check_same(state_of(log), all);
+  part.shift_steps(-999);
+  for (const Cell& cell : part.cells()) {
+    const bool empty = cell.count + cell.nonfinite == 0;
+    CHECK(empty ? cell.first == Cell{}.first && cell.last == Cell{}.last
+                : cell.first >= 0 && cell.last <= 2000);
+  }
+}
+
 void columns_of_any_layout_give_the_same() {
   const Log log = valley_log(3000, 1e-3, 1, 0.1);
   std::vector<double> backwards(log.lr.rbegin(), log.lr.rend());
@@ -260,6 +279,7 @@ void runs_get_the_answers_they_would_get_alone() {
     const Suggestion alone = analyze(state).findings.suggestion;
     CHECK(table.lines[run].suggestion.max_lr == alone.max_lr);
     CHECK(table.lines[run].suggestion.base_lr == alone.base_lr);
+    CHECK(line_of(state).suggestion.max_lr == alone.max_lr);
     CHECK(table.lines[run].rows == static_cast<std::int64_t>(200 + run));
   }
   CHECK(std::isnan(table.lines[40].suggestion.max_lr) && table.lines[40].rows == 0);
@@ -298,6 +318,7 @@ int main() {
   a_bad_rate_changes_nothing();
   a_state_holds_the_means_of_its_cells();
   merged_states_equal_one_state();
+  parts_that_counted_from_zero_are_put_in_a_row();
   columns_of_any_layout_give_the_same();
   bytes_round_trip();
   a_line_is_fitted_exactly();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class Parquet(Table):
         try:
             self._parquet = parquet.ParquetFile(file.open(), page_checksum_verification=True)
             self.names = self._parquet.schema_arrow.names
+            footer = self._parquet.metadata
+            self.group_rows = [footer.row_group(k).num_rows for k in range(footer.num_row_groups)]
         except _damage() as error:
             raise ValueError(
                 f"{file.path}: not a Parquet file, or cut short ({error}): its end says which columns it has "
@@ -41,14 +43,19 @@ class Parquet(Table):
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for; a damaged row group is reported and passed over."""
         names = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
-        groups = self._parquet.num_row_groups
-        for group in range(groups):
+        for columns in self.columns(names, range(len(self.group_rows))):
+            yield _rows(self._file, columns, numbers, label)
+
+    def columns(self, names: Sequence[str], groups: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield rows of these columns as Arrow's arrays; a damaged row group is reported and passed over."""
+        count = len(self.group_rows)
+        for group in groups:
             try:
-                for batch in self._parquet.iter_batches(_ROWS, row_groups=[group], columns=names):
-                    yield _rows(self._file, batch, numbers, label)
+                for batch in self._parquet.iter_batches(_ROWS, row_groups=[group], columns=list(names)):
+                    yield sound_columns(batch, names)
             except _damage() as error:
-                self._file.problem(f"row group {group} of {groups} cannot be read: {error}")
-            self._file.advance(self._file.size() // groups)
+                self._file.problem(f"row group {group} of {count} cannot be read: {error}")
+            self._file.advance(self._file.size() // count)
 
 
 class Arrow(Table):
@@ -66,11 +73,13 @@ class Arrow(Table):
 
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
         """Yield the cells of the columns asked for, up to where the file ends or is damaged."""
+        names = [*numbers, *([] if label is None else [label])]
         done = 0
         try:
             for batch in self._batches:
                 for start in range(0, batch.num_rows, _ROWS):
-                    yield _rows(self._file, batch.slice(start, _ROWS), numbers, label)
+                    part = sound_columns(batch.slice(start, _ROWS), names)
+                    yield _rows(self._file, part, numbers, label)
                 done += batch.num_rows
         except _damage() as error:
             self._file.problem(f"only the first {done:,} rows can be read: {error}")
@@ -106,24 +115,26 @@ def _damage() -> tuple[type[Exception], ...]:
     return (OSError, pa.ArrowException, UnicodeDecodeError)
 
 
-def _rows(file: Input, batch: Any, numbers: Sequence[str], label: str | None) -> Rows:
-    columns = [_cells(file, _sound(batch, name), name) for name in numbers]
-    return Rows(columns, None if label is None else _sound(batch, label).to_pylist())
+def _rows(file: Input, columns: Mapping[str, Any], numbers: Sequence[str], label: str | None) -> Rows:
+    cells = [cells_of(file.path, columns[name], name) for name in numbers]
+    return Rows(cells, None if label is None else columns[label].to_pylist())
 
 
-def _sound(batch: Any, name: str) -> Any:
-    """Return a column whose sizes, offsets and texts are in order: pyarrow trusts them ever after."""
-    column = batch.column(batch.schema.names.index(name))
-    column.validate(full=True)
-    return column
+def sound_columns(batch: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns whose sizes, offsets and texts are in order: pyarrow trusts them ever after."""
+    columns = {name: batch.column(batch.schema.names.index(name)) for name in names}
+    for column in columns.values():
+        column.validate(full=True)
+    return columns
 
 
-def _cells(file: Input, column: Any, name: str) -> Cells:
+def cells_of(where: object, column: Any, name: str) -> Cells:
+    """Return one of Arrow's arrays as numbers, or say where it holds something else."""
     import pyarrow as pa
 
     try:
         values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except pa.ArrowException as error:
-        raise ValueError(f"{file.path}: {name!r} holds {column.type}, not numbers ({error})") from error
+        raise ValueError(f"{where}: {name!r} holds {column.type}, not numbers ({error})") from error
     missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     return Cells(values, missing)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clrfast._readers._archive import File
-
 # In order of preference, for names in lower case with anything but letters and digits as "_".
 USUAL = {
     "lr": (
@@ -27,7 +25,7 @@ USUAL = {
 _MOST_LISTED = 20  # names of columns in an error
 
 
-def find(path: File, names: Sequence[str], role: str, given: str | None, *, optional: bool) -> str | None:
+def find(path: object, names: Sequence[str], role: str, given: str | None, *, optional: bool) -> str | None:
     """Return the name of the column for `role`: the given one, or the only one with its most usual name.
 
     Raises:

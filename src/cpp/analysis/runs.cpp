@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "analysis/parallel.hpp"
-#include "analysis/state.hpp"
 
 namespace clrfast::analysis {
 namespace {
@@ -13,6 +12,12 @@ namespace {
 constexpr std::size_t kRunsWorthAThread = 16;
 
 }  // namespace
+
+RunLine line_of(const State& state) {
+  Findings findings =
+      cells_with_loss(state) < kFewestCells ? suggest({}, {}) : analyze(state).findings;
+  return {state.rows(), state.nonfinite(), findings.phases, std::move(findings.suggestion)};
+}
 
 RunTable analyze_runs(const Column& lr, const Column& loss, const std::vector<std::size_t>& offsets,
                       unsigned threads) {
@@ -31,10 +36,7 @@ RunTable analyze_runs(const Column& lr, const Column& loss, const std::vector<st
         bad[part] = first + row;
         return;
       }
-      Findings findings =
-          cells_with_loss(state) < kFewestCells ? suggest({}, {}) : analyze(state).findings;
-      table.lines[k] = {state.rows(), state.nonfinite(), findings.phases,
-                        std::move(findings.suggestion)};
+      table.lines[k] = line_of(state);
     }
   });
   table.bad_row = *std::min_element(bad.begin(), bad.end());

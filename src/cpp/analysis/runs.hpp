@@ -7,6 +7,7 @@
 
 #include "analysis/analyze.hpp"
 #include "analysis/column.hpp"
+#include "analysis/state.hpp"
 
 namespace clrfast::analysis {
 
@@ -16,6 +17,8 @@ struct RunLine {
   Phases phases;
   Suggestion suggestion;
 };
+
+RunLine line_of(const State& state);
 
 struct RunTable {
   std::vector<RunLine> lines;

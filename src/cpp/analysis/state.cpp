@@ -176,6 +176,14 @@ void State::merge(const State& other) {
   highest_lr_ = std::max(highest_lr_, other.highest_lr_);
 }
 
+void State::shift_steps(std::int64_t by) noexcept {
+  for (Cell& cell : cells_) {
+    if (cell.count + cell.nonfinite == 0) continue;
+    cell.first += by;
+    cell.last += by;
+  }
+}
+
 std::int64_t State::rows() const noexcept {
   std::int64_t rows = 0;
   for (const Cell& cell : cells_) rows += cell.count + cell.nonfinite;

@@ -45,6 +45,9 @@ class State {
   // Adds what another state saw; commutative and associative up to rounding.
   void merge(const State& other);
 
+  // Renumbers all rows, so that states of parts that counted from 0 can be put one after another.
+  void shift_steps(std::int64_t by) noexcept;
+
   bool empty() const noexcept { return cells_.empty(); }
   std::int64_t origin() const noexcept { return origin_; }  // grid index of cells()[0]
   const std::vector<Cell>& cells() const noexcept { return cells_; }

@@ -95,7 +95,11 @@ bool add_row(SharedState& state, double lr, double loss, std::int64_t step) {
          analysis::kNoRow;
 }
 
-void merge(SharedState& state, const SharedState& other) { state.merge(other.copy()); }
+void merge(SharedState& state, const SharedState& other, std::int64_t shift) {
+  State added = other.copy();
+  added.shift_steps(shift);
+  state.merge(added);
+}
 
 py::bytes to_bytes(const SharedState& state) { return analysis::to_bytes(state.copy()); }
 
@@ -226,6 +230,12 @@ RunRecord record_of(const analysis::RunLine& line) {
           s.lower_bound};
 }
 
+py::array_t<RunRecord> records_of(const std::vector<analysis::RunLine>& lines) {
+  py::array_t<RunRecord> records(static_cast<py::ssize_t>(lines.size()));
+  std::transform(lines.begin(), lines.end(), records.mutable_data(), record_of);
+  return records;
+}
+
 // One record a run, or the index of the first row with a bad rate.
 py::object analyze_runs(const py::array& lr, const py::array& loss,
                         const std::vector<std::size_t>& offsets, unsigned threads) {
@@ -240,9 +250,18 @@ py::object analyze_runs(const py::array& lr, const py::array& loss,
     table = analysis::analyze_runs(rates, losses, offsets, threads);
   }
   if (table.bad_row != analysis::kNoRow) return py::int_(table.bad_row);
-  py::array_t<RunRecord> records(static_cast<py::ssize_t>(table.lines.size()));
-  std::transform(table.lines.begin(), table.lines.end(), records.mutable_data(), record_of);
-  return records;
+  return records_of(table.lines);
+}
+
+// The same of runs whose rows are gone.
+py::array_t<RunRecord> analyze_states(const std::vector<const SharedState*>& states) {
+  std::vector<analysis::RunLine> lines(states.size());
+  {
+    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+    std::transform(states.begin(), states.end(), lines.begin(),
+                   [](const SharedState* state) { return analysis::line_of(state->copy()); });
+  }
+  return records_of(lines);
 }
 
 // (length, end)
@@ -267,7 +286,7 @@ void bind_analysis(py::module_& m) {
       .def(py::init<>())
       .def("add", &add, py::arg("lr"), py::arg("loss"), py::arg("first_step"), py::arg("threads"))
       .def("add_row", &add_row, py::arg("lr"), py::arg("loss"), py::arg("step"))
-      .def("merge", &merge, py::arg("other"))
+      .def("merge", &merge, py::arg("other"), py::arg("shift"))
       .def("extent", &extent)
       .def("fit", &fit, py::arg("window"))
       .def("analyze", &analyze)
@@ -275,6 +294,7 @@ void bind_analysis(py::module_& m) {
       .def_static("from_bytes", &from_bytes, py::arg("data"));
   m.def("analyze_runs", &analyze_runs, py::arg("lr"), py::arg("loss"), py::arg("offsets"),
         py::arg("threads"));
+  m.def("analyze_states", &analyze_states, py::arg("states"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
   m.def("ema_by_half_life", &ema_by_half_life, py::arg("lr"), py::arg("loss"),
         py::arg("half_life"));
