@@ -14,6 +14,7 @@ import numpy as np
 from clrfast import logs, rules
 from clrfast._picture import MOST_ROWS
 from clrfast._readers._stream import Choice, Found, status, stream
+from clrfast._runs import repeats_of
 from clrfast.analysis import Analysis, State, Suggestion
 
 if TYPE_CHECKING:
@@ -72,6 +73,41 @@ def streamed(
         one: Whether a second run is an error, told as soon as it is found.
         progress: Show a bar.
     """
+    states, refused = _fed(paths, choice, rows=rows, one=one, progress=progress)
+    found: dict[str, Run | str] = {}
+    for name, state in states.items():
+        result = refused.get(name) or _attempt(state.analyze)
+        if isinstance(result, Analysis):
+            found[name] = Run(result if rows is None else rows.on(name, result), {})
+        else:
+            found[name] = result
+    return found
+
+
+def repeats(paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, progress: bool) -> Results:
+    """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
+    states, refused = _fed(paths, choice, rows=rows, one=False, progress=progress, together=True)
+    if not states:
+        return {}
+    nothing = np.empty(0)
+    cores = [state._core for state in states.values()]
+    why = next((f"{run}: {error}" for run, error in refused.items()), None)
+    result = why or _attempt(lambda: repeats_of(cores, nothing, nothing))
+    if isinstance(result, str):
+        return {"": result}
+    return {"": Run(result if rows is None else rows.on("", result), {})}
+
+
+def _fed(
+    paths: str | Sequence[str],
+    choice: Choice,
+    *,
+    rows: Rows | None,
+    one: bool,
+    progress: bool,
+    together: bool = False,
+) -> tuple[dict[str, State], dict[str, str]]:
+    """Return each run's state, and why runs were refused; rows are kept run by run, or together as one."""
     problems: list[str] = []
     tables: list[Found] = []
     states: dict[str, State] = {}
@@ -84,22 +120,9 @@ def streamed(
         if one:
             _only_one(list(states))
         if rows is not None:
-            rows.add(chunk.run, chunk.lr, chunk.loss)
+            rows.add("" if together else chunk.run, chunk.lr, chunk.loss)
     _tell(problems, status(tables, [state.n for state in states.values()], paths))
-    found: dict[str, Run | str] = {}
-    for name, state in states.items():
-        result = refused.get(name) or _attempt(state.analyze)
-        if isinstance(result, Analysis):
-            found[name] = Run(result if rows is None else rows.on(name, result), {})
-        else:
-            found[name] = result
-    return found
-
-
-def repeats(paths: str | Sequence[str], choice: Choice, *, progress: bool) -> Results:
-    """Read all rows, and take the runs for repeats of one test."""
-    result = _attempt(_read(paths, choice, progress).analyze_repeats)
-    return {"": Run(result, {}) if isinstance(result, Analysis) else result}
+    return states, refused
 
 
 def ruled(

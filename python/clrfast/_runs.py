@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clrfast import _core
-from clrfast._analysis import Analysis, add_columns, analysis_of
+from clrfast._analysis import Analysis, analysis_of
 from clrfast._columns import bad_rate, columns, thread_count
 
 if TYPE_CHECKING:
@@ -100,11 +100,25 @@ def analyze_repeats(
     _, starts, order = _runs(len(lr), run, offsets)
     if order is not None:
         lr, loss = lr[order], loss[order]
-    table = analyze_runs(lr, loss, offsets=starts, threads=threads)
-    state = _core.State()
+    states = []
     for start, stop in zip(starts, starts[1:]):
-        add_columns(state, lr[start:stop], loss[start:stop], 0, threads)  # all count their steps from 0
-    merged = analysis_of(state, lr, loss, beta=0.0)
+        states.append(_core.State())  # all count their steps from 0
+        bad = states[-1].add(lr[start:stop], loss[start:stop], 0, thread_count(threads))
+        if bad is not None:
+            row = start + bad if order is None else order[start + bad]
+            raise bad_rate(float(lr[start + bad]), f" (row {row})")
+    return repeats_of(states, lr, loss)
+
+
+def repeats_of(
+    states: list[_core.State], lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]
+) -> Analysis:
+    """Return the analysis of repeats, each of which left a state behind, and all of them these rows."""
+    table = _core.analyze_states(states)
+    whole = _core.State()
+    for state in states:
+        whole.merge(state, 0)
+    merged = analysis_of(whole, lr, loss, beta=0.0)
     base = _spread(table["base_lr"], merged.suggestion.base_lr)
     top = _spread(table["max_lr"], merged.suggestion.max_lr)
     if base is None or top is None:
