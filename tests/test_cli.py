@@ -193,7 +193,10 @@ def test_analyze_takes_runs_for_repeats(
     assert main(["analyze", str(folder / "?.csv"), "--repeats", "--json", "--plot", str(picture)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["n"] == 900
-    assert printed["max_lr"] == clrfast.logs.read(folder / "?.csv").analyze_repeats().suggestion.max_lr
+    repeats = clrfast.logs.read(folder / "?.csv").analyze_repeats()
+    assert printed["max_lr"] == repeats.suggestion.max_lr
+    assert "loss, lowest to highest" in picture.read_text()  # not a line that goes up and down
+    assert "loss, lowest to highest" in repeats.to_html("repeats")
     assert picture.exists()
 
 

@@ -129,9 +129,9 @@ def _check(options: argparse.Namespace) -> None:
 def _read(options: argparse.Namespace) -> Results:
     choice = Choice(options.lr_column, options.loss_column, options.step_column, options.run_column)
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
-    rows = Rows() if options.plot or options.html else None
     if options.repeats:
-        return repeats(paths, choice, rows=rows, progress=options.progress)
+        return repeats(paths, choice, progress=options.progress)
+    rows = Rows() if options.plot or options.html else None
     one = options.plot is not None
     if options.rule == OURS and not options.compare_rules:
         return streamed(paths, choice, rows=rows, one=one, progress=options.progress)

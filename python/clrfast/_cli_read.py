@@ -84,30 +84,23 @@ def streamed(
     return found
 
 
-def repeats(paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, progress: bool) -> Results:
+def repeats(paths: str | Sequence[str], choice: Choice, *, progress: bool) -> Results:
     """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
-    states, refused = _fed(paths, choice, rows=rows, one=False, progress=progress, together=True)
+    states, refused = _fed(paths, choice, rows=None, one=False, progress=progress)
     if not states:
         return {}
+    if refused:
+        run, why = next(iter(refused.items()))
+        return {"": f"{run}: {why}"}
     nothing = np.empty(0)
-    cores = [state._core for state in states.values()]
-    why = next((f"{run}: {error}" for run, error in refused.items()), None)
-    result = why or _attempt(lambda: repeats_of(cores, nothing, nothing))
-    if isinstance(result, str):
-        return {"": result}
-    return {"": Run(result if rows is None else rows.on("", result), {})}
+    result = _attempt(lambda: repeats_of([state._core for state in states.values()], nothing, nothing))
+    return {"": Run(result, {}) if isinstance(result, Analysis) else result}
 
 
 def _fed(
-    paths: str | Sequence[str],
-    choice: Choice,
-    *,
-    rows: Rows | None,
-    one: bool,
-    progress: bool,
-    together: bool = False,
+    paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, one: bool, progress: bool
 ) -> tuple[dict[str, State], dict[str, str]]:
-    """Return each run's state, and why runs were refused; rows are kept run by run, or together as one."""
+    """Return each run's state, and why runs were refused."""
     problems: list[str] = []
     tables: list[Found] = []
     states: dict[str, State] = {}
@@ -120,7 +113,7 @@ def _fed(
         if one:
             _only_one(list(states))
         if rows is not None:
-            rows.add("" if together else chunk.run, chunk.lr, chunk.loss)
+            rows.add(chunk.run, chunk.lr, chunk.loss)
     _tell(problems, status(tables, [state.n for state in states.values()], paths))
     return states, refused
 

@@ -30,11 +30,17 @@ class Bound(NamedTuple):
 
 
 def rows(analysis: Analysis) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None:
-    """Return the rows by ascending rate, or None where there are none, or so many that a band shows more."""
+    """Return the rows by ascending rate, or None where there are none, or where a band shows more.
+
+    That is so of many rows, and of rates that repeat, over which a line would only go up and down.
+    """
     if not 0 < len(analysis.lr) <= MOST_ROWS:
         return None
     order = np.argsort(analysis.lr, kind="stable")
-    return analysis.lr[order], analysis.loss[order]
+    rates = analysis.lr[order]
+    if 2 * np.count_nonzero(rates[1:] == rates[:-1]) >= len(rates):
+        return None
+    return rates, analysis.loss[order]
 
 
 def bounds(analysis: Analysis) -> Iterator[Bound]:
