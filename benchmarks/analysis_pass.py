@@ -15,6 +15,7 @@ import math
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +166,28 @@ def compare(lr: Any, loss: Any, contenders: dict[str, Any], usual: dict[str, Any
         assert abs(lowest - with_average(lr, loss)[1]) < 1e-9, f"{name} differs: {lowest}"
 
 
-def two_at_once(lr: Any, loss: Any) -> None:
-    workers = [
-        threading.Thread(target=clrfast.analyze, args=(lr, loss), kwargs={"threads": 1}) for _ in range(2)
-    ]
+def two_at_once(one: Callable[[], object], other: Callable[[], object]) -> None:
+    workers = [threading.Thread(target=target) for target in (one, other)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
+
+
+def report_threads(title: str, lr: Any, loss: Any) -> None:
+    other = lr.copy(), loss.copy()
+    seconds = medians(
+        {
+            "one thread": lambda: clrfast.analyze(lr, loss, threads=1),
+            "two threads": lambda: clrfast.analyze(lr, loss, threads=2),
+            "two logs, in two Python threads": lambda: two_at_once(
+                lambda: clrfast.analyze(lr, loss, threads=1), lambda: clrfast.analyze(*other, threads=1)
+            ),
+            "ndarray.sum": lambda: (lr.sum(), loss.sum()),
+            "ndarray.sum, a thread for each column": lambda: two_at_once(lr.sum, loss.sum),
+        }
+    )
+    report(f"{title}, in threads, as far as memory feeds two", seconds, "one thread", "ms")
 
 
 def peak() -> int:
@@ -216,8 +231,6 @@ def main() -> None:
     seconds = medians(
         {
             "clrfast, one thread": lambda: clrfast.analyze(lr, loss, threads=1),
-            "clrfast, two threads": lambda: clrfast.analyze(lr, loss, threads=2),
-            "clrfast twice, in two Python threads": lambda: two_at_once(lr, loss),
             "ndarray.sum of both columns": lambda: (lr.sum(), loss.sum()),
             **{name: (lambda peer=peer: peer(lr, loss)) for name, peer in peers.items()},
         },
@@ -226,6 +239,8 @@ def main() -> None:
     report(f"{options.rows:,} rows of float64", seconds, "clrfast, one thread", "ms")
     rate = seconds["ndarray.sum of both columns"] / seconds["clrfast, one thread"]
     print(f"  share of the rate at which ndarray.sum reads: {rate:.0%}")
+    report_threads(f"{options.rows:,} rows of float64", lr, loss)
+    report_threads(f"{options.rows:,} rows of float32", lr.astype("f4"), loss.astype("f4"))
     seconds = medians(
         {
             "clrfast, with the average": lambda: with_average(lr, loss),

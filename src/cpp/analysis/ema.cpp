@@ -8,15 +8,14 @@
 namespace clrfast::analysis {
 
 void Ema::run(const Column& loss, std::size_t rows, double* smoothed) noexcept {
-  static_assert(kBlockRows == kSmoothRows, "a block is smoothed in one go");
   constexpr double kNothing = 1e-17;  // a weight that differs from 1 by less is 1
   const Kernels& kernel = kernels();
   double powers[kSmoothRows / 8];
   double power = 1;
   for (double& each : powers) each = power *= beta_;
-  double scratch[kBlockRows];
-  for (std::size_t start = 0; start < rows; start += kBlockRows) {
-    const std::size_t count = std::min(kBlockRows, rows - start);
+  double scratch[kSmoothRows];
+  for (std::size_t start = 0; start < rows; start += kSmoothRows) {
+    const std::size_t count = std::min(kSmoothRows, rows - start);
     const double* losses = loss.read(start, count, scratch);
     double* out = smoothed + start;
     if (decay_ < kNothing && count == kSmoothRows &&
