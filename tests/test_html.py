@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import clrfast
-from clrfast import _cli_read
+from clrfast import _cli_read, _cli_show
 from clrfast._cli import main
 
 LOGS = json.loads((Path(__file__).parent / "data" / "keras_one_cycle.json").read_text())
@@ -183,6 +183,20 @@ def test_page_of_many_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert entry["run"] in page.text
         assert entry["max_lr"] is None or f"{entry['max_lr']:.2e}" in page.text
     assert "lrs must hold at least 3 rates" in page.text  # why zz.csv is not drawn
+
+
+def test_page_of_too_many_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cli_show, "MOST_RUNS", 2)
+    for name in ("a", "b", "c"):
+        clrfast.Log(LOGS["small"]["lr"], LOGS["small"]["loss"]).to_csv(tmp_path / f"{name}.csv")
+    out = tmp_path / "out.html"
+    assert main(["analyze", str(tmp_path), "--html", str(out)]) == 0
+    assert f"{out} has the curves of the first 2 of 3 runs\n" in capsys.readouterr().err
+    page = Page(out.read_text())
+    assert [run["name"] for run in page.runs] == ["a.csv", "b.csv"]
+    assert "c.csv" in page.text  # in the table
 
 
 def test_names_are_text(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from clrfast._require import require
 
 if TYPE_CHECKING:
     from clrfast.analysis import Analysis, Suggestion
+
+MOST_RUNS = 500  # whose curves a page has: 50 kB and more each
 
 
 def summary(analysis: Analysis) -> dict[str, object]:
@@ -112,6 +115,12 @@ def save_html(found: Results, path: str | Path, title: str) -> None:
         for name, result in found.items()
         if isinstance(result, Run)
     }
+    if len(runs) > MOST_RUNS:  # a browser has to hold all of them
+        print(
+            f"clrfast: warning: {path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs",
+            file=sys.stderr,
+        )
+        runs = dict(islice(runs.items(), MOST_RUNS))
     several = len(found) > 1 or any(others for _, others in runs.values())
     text = page(title, runs, table(found) if several else ())
     _save(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be text
