@@ -190,6 +190,19 @@ void bytes_round_trip() {
   CHECK(refused);
 }
 
+void rates_may_lie_anywhere_in_the_grid() {
+  for (const double first : {kLowestRate, 1.015e-300, 1.05e-300, 0.9e300, kHighestRate}) {
+    Log log;
+    log.lr = {first, 0.1};
+    log.loss = {1, 2};
+    const std::string bytes = to_bytes(state_of(log));
+    const State state = from_bytes(bytes.data(), bytes.size());
+    int held = 0;
+    for (const Cell& cell : state.cells()) held += cell.last >= cell.first;
+    CHECK(held == 2);
+  }
+}
+
 void a_line_is_fitted_exactly() {
   Points points;
   for (int i = 0; i < 200; ++i) {
@@ -321,6 +334,7 @@ int main() {
   parts_that_counted_from_zero_are_put_in_a_row();
   columns_of_any_layout_give_the_same();
   bytes_round_trip();
+  rates_may_lie_anywhere_in_the_grid();
   a_line_is_fitted_exactly();
   a_huge_loss_costs_no_digits_beyond_the_window();
   phases_are_where_they_were_put();

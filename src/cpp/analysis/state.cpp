@@ -36,7 +36,7 @@ class Cursor {
 
  private:
   std::int64_t cell_ = kLowestCell;
-  double low_ = 0, high_ = 0, inverse_centre_ = 0;
+  double low_ = HUGE_VAL, high_ = HUGE_VAL, inverse_centre_ = 0;  // no rate lies here yet
 };
 
 // Rows that are cheaper to add up one by one than to call a kernel for.
