@@ -190,6 +190,24 @@ class DamageError(Exception):
     """The rest of some compressed data cannot be read."""
 
 
+class _Pieces(io.RawIOBase):
+    """A member of an archive, of which a read that meets damage gives what precedes it."""
+
+    def __init__(self, member: Any) -> None:
+        """Read from where it stands."""
+        self._member = member
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as much as there is at once."""
+        piece = self._member.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 def is_packed(file: File) -> bool:
     """Whether a file must be decompressed, in its order."""
     return not isinstance(file, Path) or file.suffix.lower() in COMPRESSED
@@ -204,7 +222,9 @@ def unpacked(raw: IO[bytes], file: File) -> Iterator[bytes]:
     if not is_packed(file):
         return _plain(raw)
     decompress = COMPRESSED.get(file.suffix.lower())
-    return decompressed(raw if decompress is None else decompress(raw))
+    if decompress is None:
+        return decompressed(raw)
+    return decompressed(decompress(raw if isinstance(file, Path) else cast("BinaryIO", _Pieces(raw))))
 
 
 def _plain(raw: IO[bytes]) -> Iterator[bytes]:
