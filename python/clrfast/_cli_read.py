@@ -7,7 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from clrfast.analysis import Analysis, State, Suggestion
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+T = TypeVar("T")
 OURS = "clrfast"
 _MOST_ROWS_IN_ALL = 1_000_000  # of a page with many runs
 
@@ -76,7 +77,7 @@ def streamed(
     states, refused = _fed(paths, choice, rows=rows, one=one, progress=progress)
     found: dict[str, Run | str] = {}
     for name, state in states.items():
-        result = refused.get(name) or _attempt(state.analyze)
+        result = refused[name] if name in refused else _attempt(state.analyze)
         if isinstance(result, Analysis):
             found[name] = Run(result if rows is None else rows.on(name, result), {})
         else:
@@ -164,15 +165,13 @@ def ruled(
 def _suggest(rule: str, analysis: Analysis, *, raw: bool) -> Suggestion | str:
     if rule == OURS:
         return analysis.suggestion
-    try:
-        return rules.suggest(rule, analysis.lr, analysis.loss, raw=raw)
-    except ValueError as error:
-        return str(error)
+    return _attempt(lambda: rules.suggest(rule, analysis.lr, analysis.loss, raw=raw))
 
 
-def _attempt(analyze: Callable[[], Analysis]) -> Analysis | str:
+def _attempt(find: Callable[[], T]) -> T | str:
+    """Return what is found, or why it cannot be."""
     try:
-        return analyze()
+        return find()
     except ValueError as error:
         return str(error)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clrfast._cli_read import Results, Run
-from clrfast._require import require
 
 if TYPE_CHECKING:
     from clrfast.analysis import Analysis, Suggestion
@@ -90,7 +89,6 @@ def save_plot(
     analysis: Analysis, path: str | Path, title: str, others: Mapping[str, Suggestion | str] | None = None
 ) -> None:
     """Save the picture of `analysis` in the format that the name says."""
-    require("matplotlib", "a picture", extra="plot")
     from matplotlib.figure import Figure
 
     from clrfast._plot_analysis import plot_analysis
@@ -107,7 +105,6 @@ def save_plot(
 
 def save_html(found: Results, path: str | Path, title: str) -> None:
     """Save the page of all runs."""
-    require("plotly", "a page", extra="html")
     from clrfast._html_analysis import page
 
     runs = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,15 +47,11 @@ def analyze_runs(
     Raises:
         TypeError, ValueError: as :func:`analyze` does; or `run` and `offsets` do not fit.
     """
-    lr, loss = columns(lrs, losses)
-    names, starts, order = _runs(len(lr), run, offsets)
-    if order is not None:
-        lr, loss = lr[order], loss[order]
-    found = _core.analyze_runs(lr, loss, starts.tolist(), thread_count(threads))
+    runs = _grouped(lrs, losses, run, offsets)
+    found = _core.analyze_runs(runs.lr, runs.loss, runs.starts.tolist(), thread_count(threads))
     if isinstance(found, int):
-        row = found if order is None else int(order[found])
-        raise bad_rate(float(lr[found]), f" (row {row})")
-    return table_of(names, found)
+        raise runs.bad_rate(found)
+    return table_of(runs.names, found)
 
 
 def table_of(names: NDArray[Any], found: NDArray[np.void]) -> NDArray[np.void]:
@@ -96,18 +92,14 @@ def analyze_repeats(
     Raises:
         TypeError, ValueError: as :func:`analyze_runs` does, or :func:`analyze`.
     """
-    lr, loss = columns(lrs, losses)
-    _, starts, order = _runs(len(lr), run, offsets)
-    if order is not None:
-        lr, loss = lr[order], loss[order]
+    runs = _grouped(lrs, losses, run, offsets)
     states = []
-    for start, stop in zip(starts, starts[1:]):
+    for start, stop in zip(runs.starts, runs.starts[1:]):
         states.append(_core.State())  # all count their steps from 0
-        bad = states[-1].add(lr[start:stop], loss[start:stop], 0, thread_count(threads))
+        bad = states[-1].add(runs.lr[start:stop], runs.loss[start:stop], 0, thread_count(threads))
         if bad is not None:
-            row = start + bad if order is None else order[start + bad]
-            raise bad_rate(float(lr[start + bad]), f" (row {row})")
-    return repeats_of(states, lr, loss)
+            raise runs.bad_rate(start + bad)
+    return repeats_of(states, runs.lr, runs.loss)
 
 
 def repeats_of(
@@ -143,7 +135,30 @@ def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, fl
     return min(low, merged), max(high, merged)
 
 
-def _runs(
+class _Runs(NamedTuple):
+    """Rows run by run: the runs' names, where each starts and the last ends, and where the rows stood."""
+
+    lr: NDArray[np.floating[Any]]
+    loss: NDArray[np.floating[Any]]
+    names: NDArray[Any]
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64] | None  # None: where they are now
+
+    def bad_rate(self, row: int) -> ValueError:
+        """Return the error for the rate in this row, by the place that it was given in."""
+        place = row if self.order is None else self.order[row]
+        return bad_rate(float(self.lr[row]), f" (row {place})")
+
+
+def _grouped(lrs: ArrayLike, losses: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> _Runs:
+    lr, loss = columns(lrs, losses)
+    names, starts, order = _places(len(lr), run, offsets)
+    if order is not None:
+        lr, loss = lr[order], loss[order]
+    return _Runs(lr, loss, names, starts, order)
+
+
+def _places(
     rows: int, run: ArrayLike | None, offsets: ArrayLike | None
 ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64] | None]:
     """Return the runs' names, their offsets, and the order that puts each run's rows together."""
