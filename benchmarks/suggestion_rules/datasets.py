@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clrfast import _demo_data
+from clrfast._cli import _demo_data
 
 CONTEXT = 8  # characters that the next one is told from
 SEQUENCE = 32  # characters that are each told from those before

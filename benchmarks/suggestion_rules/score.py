@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import clrfast
-from clrfast._divergence import Watch
+from clrfast._range_test._stop_rule import Watch
 
 RUINOUS = 0.5
 Suggestions = dict[str, "float | None"]

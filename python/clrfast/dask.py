@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 
 from clrfast import _core
-from clrfast._columns import bad_rate
-from clrfast._readers import format_of
-from clrfast._readers._archive import File
-from clrfast._readers._arrow import Parquet, cells_of, sound_columns
-from clrfast._readers._input import Input
-from clrfast._readers._names import find
-from clrfast._readers._sources import PathOrPaths, sources
 from clrfast._require import require
-from clrfast._runs import table_of
-from clrfast._state import State
+from clrfast.analysis._columns import bad_rate
+from clrfast.analysis._runs import table_of
+from clrfast.analysis._state import State
+from clrfast.logs._readers import format_of
+from clrfast.logs._readers._archive import File
+from clrfast.logs._readers._arrow import Parquet, cells_of, sound_columns
+from clrfast.logs._readers._input import Input
+from clrfast.logs._readers._names import find
+from clrfast.logs._readers._sources import PathOrPaths, sources
 
 require("dask", "clrfast.dask", "dask")
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dask.dataframe import DataFrame
     from numpy.typing import NDArray
 
-    from clrfast._analysis import Analysis
+    from clrfast.analysis._analysis import Analysis
 
 __all__ = ["analyze", "analyze_runs"]
 

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, Callable, Literal, NamedTuple
 import numpy as np
 
 from clrfast import _core
-from clrfast._analysis import Suggestion
 from clrfast._check import choice
-from clrfast._columns import columns
+from clrfast.analysis._analysis import Suggestion
+from clrfast.analysis._columns import columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from clrfast import _core
-from clrfast._columns import bad_rate, column, columns, thread_count
+from clrfast.analysis._columns import bad_rate, column, columns, thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

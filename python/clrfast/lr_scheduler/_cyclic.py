@@ -12,7 +12,7 @@ import torch.optim.lr_scheduler as torch_lr_scheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import Schedule, _check, schedules
+from clrfast import _check, schedules
 from clrfast.lr_scheduler._arguments import (
     PerGroup,
     bounds,
@@ -23,6 +23,7 @@ from clrfast.lr_scheduler._arguments import (
     uses_beta1,
 )
 from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of, like, put
+from clrfast.schedules import Schedule
 
 _MODES = ("triangular", "triangular2", "exp_range")
 

@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
-from clrfast import Schedule, _check
+from clrfast import _check
 from clrfast.lr_scheduler import _history
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
 from clrfast.lr_scheduler._driven import copy_of, current, own, plain
+from clrfast.schedules import Schedule
 
 
 class DeviceScheduleLR(_history.WithHistory, LRScheduler):

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import Schedule, _check, _plot_schedule
+from clrfast import _check
+from clrfast._pictures import _schedule as _plot_schedule
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
 from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of
+from clrfast.schedules import Schedule
 
 
 class ScheduleLR(Driven):

@@ -4,12 +4,13 @@
 #include <cmath>
 
 #include "analysis/kernels.hpp"
+#include "simd/level.hpp"
 
 namespace clrfast::analysis {
 
 void Ema::run(const Column& loss, std::size_t rows, double* smoothed) noexcept {
   constexpr double kNothing = 1e-17;  // a weight that differs from 1 by less is 1
-  const Kernels& kernel = kernels();
+  const RowKernels& kernel = simd::level().rows;
   double powers[kSmoothRows / 8];
   double power = 1;
   for (double& each : powers) each = power *= beta_;

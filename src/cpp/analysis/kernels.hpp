@@ -1,4 +1,4 @@
-// The loops over rows, compiled for several instruction sets; all give the same bits.
+// The loops over rows; see simd/level.hpp. Those of every instruction set give the same bits.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ struct RateRun {
   double lowest, highest;
 };
 
-struct Kernels {
+struct RowKernels {
   // How many rates from the start on lie in [low, high); NaN does not.
   RateRun (*rates_within)(const double* lr, std::size_t rows, double low, double high) noexcept;
 
@@ -39,18 +39,5 @@ struct Kernels {
   bool (*smooth_block)(const double* loss, double beta, const double* powers, double* average,
                        double* smoothed) noexcept;
 };
-
-// Those for simd::cpu_level().
-const Kernels& kernels();
-
-namespace base {
-extern const Kernels kKernels;
-}
-namespace v3 {
-extern const Kernels kKernels;
-}
-namespace v4 {
-extern const Kernels kKernels;
-}
 
 }  // namespace clrfast::analysis

@@ -1,9 +1,13 @@
-// Included by kernels_*.cpp, once for each instruction set, into a namespace of its own. Nothing
-// from the standard library may be instantiated here: the linker could keep this copy for all.
+// The loops over rows; included by simd/level.inl.
 //
 // Rows are added up in eight lanes, whatever the width of the machine's vectors, so that every
 // level gives the same bits. The lanes are paired up from the widest native vector, or from single
 // numbers where the compiler knows none.
+
+using analysis::kLargestLoss;
+using analysis::kSmoothRows;
+using analysis::RateRun;
+using analysis::RunSums;
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"  // warns of calls across files; all of these are inlined
@@ -240,3 +244,5 @@ bool smooth_block(const double* loss, double beta, const double* powers, double*
   *average = before;
   return true;
 }
+
+constexpr analysis::RowKernels kRowKernels = {rates_within, sum_run, smooth_block};

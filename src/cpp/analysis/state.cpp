@@ -7,6 +7,7 @@
 #include "analysis/grid.hpp"
 #include "analysis/kernels.hpp"
 #include "analysis/parallel.hpp"
+#include "simd/level.hpp"
 
 namespace clrfast::analysis {
 namespace {
@@ -43,7 +44,7 @@ class Cursor {
 constexpr std::size_t kFewRows = 16;
 
 // Rows of one cell.
-Cell sum_run(const Kernels& kernels, const Cursor& cursor, const double* lr, const double* loss,
+Cell sum_run(const RowKernels& kernels, const Cursor& cursor, const double* lr, const double* loss,
              std::size_t rows, std::int64_t step) noexcept {
   Cell cell;
   cell.first = step;
@@ -76,7 +77,7 @@ Cell sum_run(const Kernels& kernels, const Cursor& cursor, const double* lr, con
 }
 
 // The rates at the start that lie in the cursor's cell.
-RateRun rates_within(const Kernels& kernels, const Cursor& cursor, const double* lr,
+RateRun rates_within(const RowKernels& kernels, const Cursor& cursor, const double* lr,
                      std::size_t rows) noexcept {
   RateRun run{0, lr[0], lr[0]};
   for (; run.rows < rows && cursor.holds(lr[run.rows]); ++run.rows) {
@@ -119,7 +120,7 @@ void State::cover(std::int64_t lowest, std::int64_t highest) {
 
 std::size_t State::scan(const Column& lr, const Column& loss, std::size_t from, std::size_t to,
                         std::int64_t first_step) {
-  const Kernels& kernel = kernels();
+  const RowKernels& kernel = simd::level().rows;
   Cursor cursor;
   double lr_scratch[kBlockRows], loss_scratch[kBlockRows];
   for (std::size_t start = from; start < to; start += kBlockRows) {

@@ -2,13 +2,11 @@
 
 #include <cmath>
 
-#include "simd/kernels.hpp"
-
 namespace clrfast {
 
 namespace {
 
-#include "simd/weights.inl"
+#include "schedule/weights.inl"
 
 // (k / n) ** p, with the rounding of the quotient put back: p would multiply it.
 double power_weight(double k, double n, double p) {

@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "schedule/table.hpp"
-#include "simd/kernels.hpp"
+#include "simd/level.hpp"
 
 namespace clrfast {
 
@@ -164,8 +164,8 @@ double View::at(T step, bool left) const {
 namespace {
 
 template <class Out>
-simd::Fill<Out> kernel(Shape shape, bool lower_half) {
-  const simd::FillKernels<Out>& fill = simd::kernels().fill(static_cast<Out*>(nullptr));
+Fill<Out> kernel(Shape shape, bool lower_half) {
+  const FillsOf<Out>& fill = simd::level().fill.into(static_cast<const Out*>(nullptr));
   switch (shape) {
     case Shape::linear:
       return fill.linear;

@@ -1,0 +1,141 @@
+"""``clrfast analyze``: one run or a table of many, at a memory that does not grow with their files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clrfast import logs, rules
+from clrfast._cli._read import OURS, Results, Rows, Run, repeats, ruled, streamed
+from clrfast._cli._show import entry, save_html, save_plot, table, text
+from clrfast._require import require
+from clrfast.logs._readers._stream import Choice
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.set_defaults(run=run, usage_error=parser.error)
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, a folder or a pattern; each file is a run, but event files in one folder are one: "
+        f"{', '.join(logs.SUFFIXES)}, *tfevents*, also compressed",
+    )
+    for role, what in {
+        "lr": "column of rates",
+        "loss": "column of losses",
+        "step": "column of step numbers",
+        "run": "column that tells runs apart",
+    }.items():
+        parser.add_argument(
+            f"--{role}", dest=f"{role}_column", metavar="COLUMN", help=f"{what} (default: by its usual names)"
+        )
+    parser.add_argument("--repeats", action="store_true", help="take the runs for repeats of one test")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--rule", choices=[OURS, *rules.RULES], default=OURS, help="whose suggestion (default: %(default)s)"
+    )
+    which.add_argument("--compare-rules", action="store_true", help="show the suggestions of all rules")
+    parser.add_argument(
+        "--smoothed",
+        action="store_true",
+        help="the losses are the record of a rule's library, smoothed already; otherwise what it would have "
+        "recorded is computed for each rule of others",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument(
+        "--plot",
+        metavar="OUT",
+        type=_output(".png", ".svg", ".pdf"),
+        help="save a picture of one run: .png, .svg, .pdf",
+    )
+    parser.add_argument(
+        "--html",
+        metavar="OUT",
+        type=_output(".html", ".htm"),
+        help="save a page of all runs, to zoom into, that loads nothing: .html",
+    )
+    parser.add_argument("--progress", action="store_true", help="show how much has been read")
+
+
+def _output(*suffixes: str) -> Callable[[str], Path]:
+    """Return the check of a path to write to, which may come a long time after reading began."""
+
+    def path(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+        return path
+
+    return path
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, analyse, save, print."""
+    _check(options)
+    found = _read(options)
+    first = options.paths[0]
+    paths = first if len(options.paths) == 1 else f"{first} and {len(options.paths) - 1} more"
+    if not found:
+        raise ValueError(f"{paths}: no rows")
+    if all(isinstance(result, str) for result in found.values()):
+        name, result = next(iter(found.items()))
+        raise ValueError(
+            f"{name or paths}: {result}"
+            if len(found) == 1
+            else f"none of {len(found)} runs can be analysed; {name}: {result}"
+        )
+    single = next(iter(found.values())) if len(found) == 1 else None
+    title = _title(next(iter(found)), paths, options.paths) if single else "LR range tests"
+    if options.plot and isinstance(single, Run):
+        save_plot(single.analysis, options.plot, title, single.others)
+    if options.html:
+        save_html({title: single} if single else found, options.html, title)
+    if options.json:
+        entries = [{"run": name, **entry(result)} for name, result in found.items()]
+        print(json.dumps(entry(single) if single else entries, indent=2, allow_nan=False))
+    elif isinstance(single, Run) and not single.others:
+        print(single.analysis)
+    else:
+        print(text(table({title: single} if single else found)))
+
+
+def _title(name: str, paths: str, given: Sequence[str]) -> str:
+    """Return what to call the only run: by its file, unless a column names it."""
+    return name if name and name not in given else Path(paths).name or paths
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Find wrong usage and missing libraries before anything is read."""
+    others = options.compare_rules or options.rule != OURS
+    if options.repeats and others:
+        options.usage_error("--repeats: rules of others know no repeats of a test")
+    if options.smoothed and not others:
+        options.usage_error("--smoothed: only rules of others ask: add --rule or --compare-rules")
+    if options.plot:
+        require("matplotlib", "a picture", extra="plot")
+    if options.html:
+        require("plotly", "a page", extra="html")
+
+
+def _read(options: argparse.Namespace) -> Results:
+    choice = Choice(options.lr_column, options.loss_column, options.step_column, options.run_column)
+    paths = options.paths[0] if len(options.paths) == 1 else options.paths
+    if options.repeats:
+        return repeats(paths, choice, progress=options.progress)
+    rows = Rows() if options.plot or options.html else None
+    one = options.plot is not None
+    if options.rule == OURS and not options.compare_rules:
+        return streamed(paths, choice, rows=rows, one=one, progress=options.progress)
+    names = [OURS, *rules.RULES] if options.compare_rules else [options.rule]
+    return ruled(
+        paths, choice, names, raw=not options.smoothed, rows=rows, one=one, progress=options.progress
+    )

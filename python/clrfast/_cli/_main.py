@@ -1,0 +1,71 @@
+"""The command line: results go to standard output, talk to standard error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import clrfast
+from clrfast._cli._analyze import add_arguments
+from clrfast._require import require
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments`, by default the process's own.
+
+    Returns:
+        The exit status: 0 if all went well, 1 if the input is bad or something is missing, which a line on
+        standard error explains. Wrong usage exits with 2.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ImportError, OSError, ValueError) as error:
+        print(f"clrfast: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clrfast", description=clrfast.__doc__)
+    parser.add_argument("--version", action="version", version=f"clrfast {clrfast.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    analyze = commands.add_parser("analyze", help="find the phases of range tests' logs, suggest ranges")
+    add_arguments(analyze)
+
+    demo = commands.add_parser("demo", help="range test, then three ways to train, on real data")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("--data", choices=["digits", "fashion"], default="digits", help="default: %(default)s")
+    demo.add_argument("--data-dir", metavar="DIR", type=Path, help="where Fashion-MNIST's four files are")
+    demo.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("clrfast-demo"), help="default: %(default)s"
+    )
+    demo.add_argument(
+        "--seeds", metavar="N", type=_count, default=5, help="runs of each way (default: %(default)s)"
+    )
+    demo.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    for module in ("torch", "matplotlib", "tqdm", *(["sklearn"] if options.data == "digits" else [])):
+        require(module, "clrfast demo", extra="demo")
+    from clrfast._cli._demo import demo
+
+    result = demo(options.data, options.data_dir, options.seeds, options.out)
+    print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result)

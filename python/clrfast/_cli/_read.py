@@ -1,0 +1,198 @@
+"""Reads the runs that ``clrfast analyze`` is asked about, and analyses each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from clrfast import logs, rules
+from clrfast._pictures._picture import MOST_ROWS
+from clrfast.analysis import Analysis, State, Suggestion
+from clrfast.analysis._runs import repeats_of
+from clrfast.logs._readers._stream import Choice, Found, status, stream
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+T = TypeVar("T")
+OURS = "clrfast"
+_MOST_ROWS_IN_ALL = 1_000_000  # of a page with many runs
+
+
+class Run(NamedTuple):
+    """What was found in a run, and what other rules suggest for it, or why they do not."""
+
+    analysis: Analysis
+    others: Mapping[str, Suggestion | str]
+
+
+Results = Mapping[str, "Run | str"]  # each run by its name, or why it cannot be analysed
+
+
+class Rows:
+    """The rows of runs so short that a picture shows each row; it shows a band of all others."""
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self._chunks: dict[str, list[tuple[ArrayLike, ArrayLike]]] = {}
+        self._seen: dict[str, float] = {}
+        self._kept = 0.0
+
+    def add(self, run: str, lr: ArrayLike, loss: ArrayLike) -> None:
+        """Take note of rows of a run, or forget the run if they are too many."""
+        count, before = np.size(lr), self._seen.get(run, 0.0)
+        if before + count <= MOST_ROWS and self._kept + count <= _MOST_ROWS_IN_ALL:
+            self._chunks.setdefault(run, []).append((lr, loss))
+            self._seen[run] = before + count
+            self._kept += count
+        elif before < math.inf:
+            self._chunks.pop(run, None)
+            self._seen[run] = math.inf
+            self._kept -= before
+
+    def on(self, run: str, analysis: Analysis) -> Analysis:
+        """Return the analysis with the rows of its run, if they are known, and else with none."""
+        lr, loss = zip(*self._chunks.get(run, [([], [])]))
+        return dataclasses.replace(analysis, lr=np.concatenate(lr), loss=np.concatenate(loss))
+
+
+def streamed(
+    paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, one: bool, progress: bool
+) -> Results:
+    """Feed each run's state, so that no more than a chunk of rows is in memory, and those of short runs.
+
+    Args:
+        paths: Files, folders, patterns.
+        choice: The columns.
+        rows: Keeps the rows that a picture shows; None if none is drawn.
+        one: Whether a second run is an error, told as soon as it is found.
+        progress: Show a bar.
+    """
+    states, refused = _fed(paths, choice, rows=rows, one=one, progress=progress)
+    found: dict[str, Run | str] = {}
+    for name, state in states.items():
+        result = refused[name] if name in refused else _attempt(state.analyze)
+        if isinstance(result, Analysis):
+            found[name] = Run(result if rows is None else rows.on(name, result), {})
+        else:
+            found[name] = result
+    return found
+
+
+def repeats(paths: str | Sequence[str], choice: Choice, *, progress: bool) -> Results:
+    """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
+    states, refused = _fed(paths, choice, rows=None, one=False, progress=progress)
+    if not states:
+        return {}
+    if refused:
+        run, why = next(iter(refused.items()))
+        return {"": f"{run}: {why}"}
+    nothing = np.empty(0)
+    result = _attempt(lambda: repeats_of([state._core for state in states.values()], nothing, nothing))
+    return {"": Run(result, {}) if isinstance(result, Analysis) else result}
+
+
+def _fed(
+    paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, one: bool, progress: bool
+) -> tuple[dict[str, State], dict[str, str]]:
+    """Return each run's state, and why runs were refused."""
+    problems: list[str] = []
+    tables: list[Found] = []
+    states: dict[str, State] = {}
+    refused: dict[str, str] = {}
+    for chunk in stream(paths, choice, problems.append, progress=progress, found=tables.append):
+        try:
+            states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
+        except ValueError as error:
+            refused.setdefault(chunk.run, str(error))
+        if one:
+            _only_one(list(states))
+        if rows is not None:
+            rows.add(chunk.run, chunk.lr, chunk.loss)
+    _tell(problems, status(tables, [state.n for state in states.values()], paths))
+    return states, refused
+
+
+def ruled(
+    paths: str | Sequence[str],
+    choice: Choice,
+    names: Sequence[str],
+    *,
+    raw: bool,
+    rows: Rows | None,
+    one: bool,
+    progress: bool,
+) -> Results:
+    """Read all rows, which other rules need, and ask rules about each run.
+
+    Args:
+        paths: Files, folders, patterns.
+        choice: The columns.
+        names: The rules: the first one's suggestion becomes that of the analysis, and a run for which it
+            has none cannot be analysed.
+        raw: Whether the losses are raw ones; see :func:`clrfast.rules.compare`.
+        rows: As for :func:`streamed`.
+        one: Whether several runs are an error.
+        progress: Show a bar.
+    """
+    log = _read(paths, choice, progress)
+    if one:
+        _only_one(log.runs)
+    found: dict[str, Run | str] = {}
+    for name, run in log.split().items():
+        analysis = _attempt(run.analyze)
+        if isinstance(analysis, str):
+            found[name] = analysis
+            continue
+        asked = {rule: _suggest(rule, analysis, raw=raw) for rule in names}
+        first = asked.pop(names[0])
+        if isinstance(first, str):
+            found[name] = first
+            continue
+        if rows is not None:
+            rows.add(name, run.lr, run.loss)
+            analysis = rows.on(name, analysis)
+        found[name] = Run(dataclasses.replace(analysis, suggestion=first), asked)
+    return found
+
+
+def _suggest(rule: str, analysis: Analysis, *, raw: bool) -> Suggestion | str:
+    if rule == OURS:
+        return analysis.suggestion
+    return _attempt(lambda: rules.suggest(rule, analysis.lr, analysis.loss, raw=raw))
+
+
+def _attempt(find: Callable[[], T]) -> T | str:
+    """Return what is found, or why it cannot be."""
+    try:
+        return find()
+    except ValueError as error:
+        return str(error)
+
+
+def _only_one(names: Sequence[str]) -> None:
+    if len(names) > 1:
+        raise ValueError(
+            f"--plot draws one run, and there is more than {names[0]}: name one file, add --repeats if they "
+            "repeat one test, or use --html"
+        )
+
+
+def _read(paths: str | Sequence[str], choice: Choice, progress: bool) -> logs.Log:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", logs.ReadWarning)
+        log = logs.read(paths, **choice._asdict(), progress=progress)
+    _tell(log.problems, log.status)
+    return log
+
+
+def _tell(problems: Sequence[str], status: str) -> None:
+    for problem in problems:
+        print(f"clrfast: warning: {problem}", file=sys.stderr)
+    print(status, file=sys.stderr)

@@ -1,0 +1,132 @@
+"""What ``clrfast analyze`` shows: a table, JSON, a picture, a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import sys
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clrfast._cli._read import Results, Run
+
+if TYPE_CHECKING:
+    from clrfast.analysis import Analysis, Suggestion
+
+MOST_RUNS = 500  # whose curves a page has: 50 kB and more each
+
+
+def summary(analysis: Analysis) -> dict[str, object]:
+    """Return what ``--json`` prints: the two bounds first, then all that the analysis says of itself."""
+    suggestion = analysis.suggestion
+    return {"base_lr": suggestion.base_lr, "max_lr": suggestion.max_lr, **analysis.to_dict()}
+
+
+def entry(result: Run | str) -> dict[str, object]:
+    """Return the summary of a run, and, where rules were compared, what each suggests, ours first."""
+    if isinstance(result, str):
+        return {"base_lr": None, "max_lr": None, "error": result}
+    if not result.others:
+        return summary(result.analysis)
+    ours = result.analysis.suggestion
+    suggestions = {ours.rule: ours, **result.others}
+    return {
+        **summary(result.analysis),
+        "rules": [
+            {"rule": rule, "base_lr": None, "max_lr": None, "error": found}
+            if isinstance(found, str)
+            else {"rule": rule, **dataclasses.asdict(found)}
+            for rule, found in suggestions.items()
+        ],
+    }
+
+
+def table(found: Results) -> list[tuple[str, ...]]:
+    """Return a header and a row for each run and rule: how many rows, the range, how sure it is, and why."""
+    rows: list[tuple[str, ...]] = [("run", "rows", "rule", "base_lr", "max_lr", "between", "confidence", "")]
+    for name, result in found.items():
+        if isinstance(result, str):
+            rows.append((name, "", "", "", "", "", "", result))
+            continue
+        count = f"{result.analysis.n:,}"
+        ours = result.analysis.suggestion
+        mark = " (ours)" if result.others else ""
+        rows.append((name, count, ours.rule + mark, *_cells(ours)))
+        rows += [(name, count, rule, *_cells(other)) for rule, other in result.others.items()]
+    empty = [number for number, column in enumerate(zip(*rows[1:])) if number > 0 and not any(column)]
+    return [tuple(cell for number, cell in enumerate(row) if number not in empty) for row in rows]
+
+
+def _cells(found: Suggestion | str) -> tuple[str, ...]:
+    if isinstance(found, str):
+        return ("-", "-", "", "", found)
+    interval = found.max_lr_interval
+    return (
+        "-" if found.base_lr is None else f"{found.base_lr:.2e}",
+        "-" if found.max_lr is None else f"{found.max_lr:.2e}",
+        "" if interval is None else f"{interval[0]:.2e} and {interval[1]:.2e}",
+        found.confidence or "",
+        "; ".join(found.reasons),
+    )
+
+
+def text(rows: list[tuple[str, ...]]) -> str:
+    """Return a table in columns, numbers of rows to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name == "rows" else cell.ljust(width)
+            for name, cell, width in zip(rows[0], row, widths)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def save_plot(
+    analysis: Analysis, path: str | Path, title: str, others: Mapping[str, Suggestion | str] | None = None
+) -> None:
+    """Save the picture of `analysis` in the format that the name says."""
+    from matplotlib.figure import Figure
+
+    from clrfast._pictures._matplotlib import plot_analysis
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    ax = plot_analysis(
+        analysis, figure.subplots(), intervals=True, legend=True, others=_suggested(others or {})
+    )
+    ax.set_title(title, loc="left", parse_math=False)
+    picture = io.BytesIO()  # so that no half of a file is left if drawing fails
+    figure.savefig(picture, dpi=150, format=Path(path).suffix[1:].lower())
+    _save(path, picture.getvalue())
+
+
+def save_html(found: Results, path: str | Path, title: str) -> None:
+    """Save the page of all runs."""
+    from clrfast._pictures._html_page import page
+
+    runs = {
+        name: (result.analysis, _suggested(result.others))
+        for name, result in found.items()
+        if isinstance(result, Run)
+    }
+    if len(runs) > MOST_RUNS:  # a browser has to hold all of them
+        print(
+            f"clrfast: warning: {path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs",
+            file=sys.stderr,
+        )
+        runs = dict(islice(runs.items(), MOST_RUNS))
+    several = len(found) > 1 or any(others for _, others in runs.values())
+    text = page(title, runs, table(found) if several else ())
+    _save(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be text
+
+
+def _suggested(others: Mapping[str, Suggestion | str]) -> dict[str, Suggestion]:
+    return {rule: found for rule, found in others.items() if not isinstance(found, str)}
+
+
+def _save(path: str | Path, data: bytes) -> None:
+    Path(path).write_bytes(data)
+    print(f"Saved {path}", file=sys.stderr)

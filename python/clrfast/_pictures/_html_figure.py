@@ -1,0 +1,146 @@
+"""The curve and its slope, drawn by Plotly, for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from clrfast._pictures import _picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clrfast.analysis import Analysis, Suggestion
+
+_SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
+
+
+def figure(analysis: Analysis, others: Mapping[str, Suggestion]) -> str:
+    """Return Plotly's JSON of both panels, with what other rules suggest; it holds no text but ours."""
+    lines = [*_curves(analysis), *_markers(analysis, others)]
+    drawn = go.Figure([go.Scatter(**{"mode": "lines", **line}) for line in lines])
+    shapes, labels = _places(analysis)
+    drawn.update_layout(_layout(analysis), shapes=shapes, annotations=labels)
+    text: str = drawn.to_json()
+    return text
+
+
+def _curves(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return the losses, and the fit and its slope with their bands."""
+    lines: list[dict[str, Any]] = []
+    rows = _picture.rows(analysis)
+    if rows is not None:
+        faint = {"color": _picture.LOSS_COLOUR, "width": 0.8}
+        lines.append({"x": rows[0], "y": rows[1], "name": "loss", "line": faint, "opacity": 0.4})
+    else:
+        name = "loss, lowest to highest"
+        lines += _band(analysis.grid_lr, analysis.grid_lowest, analysis.grid_highest, name, opacity=0.15)
+    for axis, name, values, error in (
+        ("y", _picture.fit(analysis), analysis.grid_loss, analysis.grid_loss_se),
+        ("y2", "slope", analysis.grid_slope, analysis.grid_slope_se),
+    ):
+        band = "± standard error"
+        lines += _band(analysis.grid_lr, values - error, values + error, band, opacity=0.3, yaxis=axis)
+        solid = {"color": _picture.LOSS_COLOUR, "width": 2, "simplify": False}
+        lines.append({"x": analysis.grid_lr, "y": values, "name": name, "line": solid, "yaxis": axis})
+    return lines
+
+
+def _markers(analysis: Analysis, others: Mapping[str, Suggestion]) -> list[dict[str, Any]]:
+    """Return the suggested rates on the fitted curve."""
+    markers = []
+    for bound in _picture.bounds(analysis):
+        markers.append(_marker(bound.name, bound.lr, bound.loss, bound.colour, "circle"))
+        if bound.interval is not None:
+            low, high = bound.interval
+            around = {"symmetric": False, "array": [high - bound.lr], "arrayminus": [bound.lr - low]}
+            markers[-1]["error_x"] = {"type": "data", "thickness": 2.5, **around}
+    for (name, other), symbol in zip(others.items(), cycle(_SYMBOLS)):
+        if other.max_lr is not None:
+            loss = _picture.loss_at(analysis, other.max_lr)
+            markers.append(_marker(name, other.max_lr, loss, _picture.OTHERS_COLOUR, symbol))
+    return markers
+
+
+def _places(analysis: Analysis) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what reaches over both panels, phases and rates, and the names of the phases."""
+    shapes, labels = [], []
+    for name, start, stop in _picture.phases(analysis):
+        colour = _picture.PHASE_COLOURS[name]
+        filled = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}, "layer": "below"}
+        shapes.append(_upright(start, stop, type="rect", **filled))
+        labels.append(_label(name, start, colour, xanchor="left"))
+    diverged = analysis.phases.divergence_lr
+    if diverged is not None:
+        colour = _picture.PHASE_COLOURS["rising"]
+        shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
+        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90))
+    for bound in _picture.bounds(analysis):
+        shapes.append(_upright(bound.lr, bound.lr, line={"color": bound.colour, "width": 1.5}))
+    return shapes, labels
+
+
+def _band(
+    lr: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    name: str,
+    opacity: float,
+    yaxis: str = "y",
+) -> list[dict[str, Any]]:
+    """Return the lines whose space between is filled."""
+    whole = np.isfinite(low) & np.isfinite(high)
+    common = {"x": lr[whole], "yaxis": yaxis, "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
+    red, green, blue = bytes.fromhex(_picture.LOSS_COLOUR[1:])
+    filled = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{opacity})", "name": name}
+    hidden, legend = {"showlegend": False}, {"showlegend": yaxis == "y"}  # one entry for both panels
+    return [{**common, **hidden, "y": low[whole]}, {**common, **filled, **legend, "y": high[whole]}]
+
+
+def _marker(name: str, lr: float, loss: float, colour: str, symbol: str) -> dict[str, Any]:
+    marker = {"color": colour, "size": 9, "symbol": symbol}
+    return {"x": [lr], "y": [loss], "name": f"{name} {lr:.2g}", "mode": "markers", "marker": marker}
+
+
+def _upright(start: float, stop: float, **style: Any) -> dict[str, Any]:
+    """Return a shape that reaches over both panels."""
+    return {"type": "line", "x0": start, "x1": stop, "y0": 0, "y1": 1, "yref": "paper", **style}
+
+
+def _label(text: str, lr: float, colour: str, **style: Any) -> dict[str, Any]:
+    """Return a text at the upper edge; its place, unlike a shape's, is the exponent of the rate."""
+    place = {"x": float(np.log10(lr)), "y": 1, "yref": "paper", "yanchor": "top", "showarrow": False}
+    return {"text": text, "font": {"color": colour}, **place, **style}
+
+
+def _layout(analysis: Analysis) -> dict[str, Any]:
+    axis = {"gridcolor": "#e4e4e4", "linecolor": "#444", "mirror": True, "ticks": "outside"}
+    rates = [float(np.log10(rate)) for rate in _picture.lr_limits(analysis)]
+    losses = {
+        "title": "Loss",
+        "domain": [0.32, 1],
+        "range": _picture.loss_limits(analysis),
+        "zeroline": False,
+    }
+    slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True, "zerolinecolor": "#444"}
+    return {
+        "template": "none",
+        "hovermode": "x",
+        "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
+        "margin": {"l": 70, "r": 20, "t": 30, "b": 50},
+        "xaxis": {
+            **axis,
+            "type": "log",
+            "range": rates,
+            "title": "Learning rate",
+            "tickformat": "~e",
+            "hoverformat": ".3g",
+            "anchor": "y2",
+        },
+        "yaxis": {**axis, **losses},
+        "yaxis2": {**axis, **slopes},
+    }

@@ -1,0 +1,5 @@
+"""The LR range test, from the loop of the experiment to the record of it."""
+
+from __future__ import annotations
+
+from clrfast._range_test._loop import range_test as range_test

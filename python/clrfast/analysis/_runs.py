@@ -1,0 +1,186 @@
+"""Many logs at once: a table of runs, and repeats of one test as one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clrfast import _core
+from clrfast.analysis._analysis import Analysis, analysis_of
+from clrfast.analysis._columns import bad_rate, columns, thread_count
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def analyze_runs(
+    lrs: ArrayLike,
+    losses: ArrayLike,
+    *,
+    run: ArrayLike | None = None,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> NDArray[np.void]:
+    """Analyse many logs at once, each as :func:`analyze` would.
+
+    Say which rows belong together by `run` or by `offsets`, not by both.
+
+    Args:
+        lrs: rates of all runs, as :func:`analyze` takes them.
+        losses: losses of all runs, as long as `lrs`.
+        run: the run of each row, as long as `lrs`: numbers or names, in any order.
+        offsets: where runs that follow each other start, and the last one ends: ascending
+            integers from 0 to the number of rows, one more than there are runs.
+        threads: how many to use at most, at least 1; by default one for each core.
+
+    Returns:
+        A structured array, one record a run, in the order in which the runs appear (which
+        `pandas.DataFrame` takes as it is), with the fields `run`, `n`, `n_nonfinite`, `base_lr`,
+        `base_lr_low`, `base_lr_high`, `max_lr`, `max_lr_low`, `max_lr_high`, `plateau_end_lr`,
+        `steepest_lr`, `min_lr`, `turn_lr`, `divergence_lr`, `confidence` ("low", "medium",
+        "high") and `lower_bound`. A rate is NaN where :class:`Suggestion` and :class:`Phases`
+        have None, or where a run is too short for an analysis.
+
+    Raises:
+        TypeError, ValueError: as :func:`analyze` does; or `run` and `offsets` do not fit.
+    """
+    runs = _grouped(lrs, losses, run, offsets)
+    found = _core.analyze_runs(runs.lr, runs.loss, runs.starts.tolist(), thread_count(threads))
+    if isinstance(found, int):
+        raise runs.bad_rate(found)
+    return table_of(runs.names, found)
+
+
+def table_of(names: NDArray[Any], found: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the table of runs with these names, of which the core found this."""
+    fields = [("run", names.dtype)]
+    for name in found.dtype.names or ():
+        fields.append((name, np.dtype("U6") if name == "confidence" else found.dtype[name]))
+    table = np.empty(len(found), dtype=fields)
+    table["run"] = names
+    for name in found.dtype.names or ():
+        table[name] = found[name]
+    table["confidence"] = np.array(["low", "medium", "high"])[found["confidence"]]
+    return table
+
+
+def analyze_repeats(
+    lrs: ArrayLike,
+    losses: ArrayLike,
+    *,
+    run: ArrayLike | None = None,
+    offsets: ArrayLike | None = None,
+    threads: int | None = None,
+) -> Analysis:
+    """Analyse repeated runs of one test (other seeds, say) as one, for a surer suggestion.
+
+    Args:
+        lrs: rates of all runs, as :func:`analyze` takes them.
+        losses: losses of all runs, as long as `lrs`.
+        run: the run of each row, as in :func:`analyze_runs`.
+        offsets: where runs start and end, as in :func:`analyze_runs`.
+        threads: how many to use at most, at least 1; by default one for each core.
+
+    Returns:
+        The analysis of all rows; `lr` and `loss` hold them run by run. With three runs or more
+        that have a suggestion of their own, the intervals are 95 % confidence intervals from how
+        much these differ.
+
+    Raises:
+        TypeError, ValueError: as :func:`analyze_runs` does, or :func:`analyze`.
+    """
+    runs = _grouped(lrs, losses, run, offsets)
+    states = []
+    for start, stop in zip(runs.starts, runs.starts[1:]):
+        states.append(_core.State())  # all count their steps from 0
+        bad = states[-1].add(runs.lr[start:stop], runs.loss[start:stop], 0, thread_count(threads))
+        if bad is not None:
+            raise runs.bad_rate(start + bad)
+    return repeats_of(states, runs.lr, runs.loss)
+
+
+def repeats_of(
+    states: list[_core.State], lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]
+) -> Analysis:
+    """Return the analysis of repeats, each of which left a state behind, and all of them these rows."""
+    table = _core.analyze_states(states)
+    whole = _core.State()
+    for state in states:
+        whole.merge(state, 0)
+    merged = analysis_of(whole, lr, loss, beta=0.0)
+    base = _spread(table["base_lr"], merged.suggestion.base_lr)
+    top = _spread(table["max_lr"], merged.suggestion.max_lr)
+    if base is None or top is None:
+        return merged
+    suggestion = dataclasses.replace(merged.suggestion, base_lr_interval=base, max_lr_interval=top)
+    return dataclasses.replace(merged, suggestion=suggestion)
+
+
+def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, float] | None:
+    """Return a 95 % confidence interval of the geometric mean, wide enough to hold `merged`."""
+    logs = np.log(rates[np.isfinite(rates)])
+    if merged is None or len(logs) < 3:
+        return None
+    freedom = len(logs) - 1
+    students_t = (
+        (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)[freedom - 2]
+        if freedom <= 10
+        else 1.96 + 2.5 / freedom
+    )
+    reach = students_t * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    low, high = math.exp(logs.mean() - reach), math.exp(logs.mean() + reach)
+    return min(low, merged), max(high, merged)
+
+
+class _Runs(NamedTuple):
+    """Rows run by run: the runs' names, where each starts and the last ends, and where the rows stood."""
+
+    lr: NDArray[np.floating[Any]]
+    loss: NDArray[np.floating[Any]]
+    names: NDArray[Any]
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64] | None  # None: where they are now
+
+    def bad_rate(self, row: int) -> ValueError:
+        """Return the error for the rate in this row, by the place that it was given in."""
+        place = row if self.order is None else self.order[row]
+        return bad_rate(float(self.lr[row]), f" (row {place})")
+
+
+def _grouped(lrs: ArrayLike, losses: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> _Runs:
+    lr, loss = columns(lrs, losses)
+    names, starts, order = _places(len(lr), run, offsets)
+    if order is not None:
+        lr, loss = lr[order], loss[order]
+    return _Runs(lr, loss, names, starts, order)
+
+
+def _places(
+    rows: int, run: ArrayLike | None, offsets: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return the runs' names, their offsets, and the order that puts each run's rows together."""
+    if (run is None) == (offsets is None):
+        raise TypeError("one of run and offsets must be given, and not both")
+    if offsets is not None:
+        starts = np.asarray(offsets)
+        if starts.ndim != 1 or starts.dtype.kind not in "iu" or len(starts) < 1:
+            raise TypeError(f"offsets must be a column of integers, not {offsets!r:.60}")
+        if starts[0] != 0 or starts[-1] != rows or np.any(starts[1:] < starts[:-1]):
+            raise ValueError(f"offsets must ascend from 0 to the number of rows, {rows}")
+        return np.arange(len(starts) - 1), starts.astype(np.int64), None
+    names = np.asarray(run)
+    if names.shape != (rows,):
+        raise ValueError(f"run must have one entry a row, shape ({rows},), not {names.shape}")
+    starts = np.flatnonzero(np.concatenate([[rows > 0], names[1:] != names[:-1]]))
+    if len(np.unique(names[starts])) == len(starts):  # every run in one piece
+        return names[starts], np.append(starts, rows), None
+    _, first, number = np.unique(names, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))  # as they appear
+    number = rank[number]
+    order = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[order], np.arange(len(first) + 1))
+    return names[np.sort(first)], starts, order

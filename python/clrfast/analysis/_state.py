@@ -1,0 +1,137 @@
+"""The statistics of a log that grows."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clrfast import _core
+from clrfast.analysis._analysis import Analysis, add_columns, analysis_of
+from clrfast.analysis._columns import bad_rate, columns
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class State:
+    """The statistics of a log that grows: add rows or other states, analyse at any time.
+
+    Its size depends on the range of the rates alone (64 cells to a decade), not on the number of
+    rows. However rows are split into calls, files, threads or states, the answer is that of
+    :func:`analyze` on all of them, to rounding. May be used from several threads, and pickled.
+
+    Args:
+        first_step: number of the first row. Give each shard of one log the number its first row
+            has in the whole; repeated runs of one test each start at 0.
+    """
+
+    def __init__(self, *, first_step: int = 0) -> None:
+        """Start without rows."""
+        self._core = _core.State()
+        self._next_step = _check_step(first_step)
+
+    def add(
+        self, lr: ArrayLike, loss: ArrayLike, *, step: int | None = None, threads: int | None = None
+    ) -> None:
+        """Add one row or many.
+
+        Args:
+            lr: one rate, or a column of them as :func:`analyze` takes it.
+            loss: one loss, or a column of equal length.
+            step: number of the first of these rows; by default they follow those before.
+            threads: how many to use at most, at least 1; by default one for each core.
+
+        Raises:
+            TypeError, ValueError: as :func:`analyze` does; then nothing was added.
+        """
+        first = self._next_step if step is None else _check_step(step)
+        if np.ndim(lr) == 0 and np.ndim(loss) == 0:  # what a live loop gives
+            rate = _number(lr)
+            if not self._core.add_row(rate, _number(loss), first):
+                raise bad_rate(rate)
+            self._next_step = first + 1
+            return
+        rates, losses = columns(lr, loss)
+        add_columns(self._core, rates, losses, first, threads)
+        self._next_step = first + len(rates)
+
+    def merge(self, other: State) -> None:
+        """Add all rows that `other` holds; it stays as it is."""
+        self._core.merge(_check_state(other)._core, 0)
+        self._next_step = max(self._next_step, other._next_step)
+
+    def append(self, other: State) -> None:
+        """Add all rows that `other` holds as those that follow: its step 0 is the next one here.
+
+        For parts of one log of which no one knew, when they were read, how many rows precede them.
+
+        Raises:
+            ValueError: steps would leave the range that `first_step` may have.
+        """
+        steps = _check_step(self._next_step + _check_state(other)._next_step)
+        self._core.merge(other._core, self._next_step)
+        self._next_step = steps
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self._core.extent()["rows"]
+
+    def analyze(self) -> Analysis:
+        """Return what :func:`analyze` does for all rows; its `lr` and `loss` are empty.
+
+        Raises:
+            ValueError: there are too few rates with a finite loss to lay a curve through.
+        """
+        nothing = np.empty(0)
+        return analysis_of(self._core, nothing, nothing, beta=0.0)
+
+    def to_bytes(self) -> bytes:
+        """Return the state as bytes, the same on every machine: 64 for each cell of its range."""
+        return self._next_step.to_bytes(8, "little", signed=True) + self._core.to_bytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> State:
+        """Return the state that `data`, made by :meth:`to_bytes`, holds.
+
+        Raises:
+            ValueError: the data is something else, or damaged.
+        """
+        core = _core.State.from_bytes(bytes(data[8:]))
+        state = cls(first_step=int.from_bytes(data[:8], "little", signed=True))
+        state._core = core
+        return state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as bytes."""
+        return (State.from_bytes, (self.to_bytes(),))
+
+    def __repr__(self) -> str:
+        """Say how many rows there are, between which rates."""
+        extent = self._core.extent()
+        if extent["rows"] == 0:
+            return "<State of no rows>"
+        return (
+            f"<State of {extent['rows']:,} rows, "
+            f"rates {extent['lowest_lr']:.3g} to {extent['highest_lr']:.3g}>"
+        )
+
+
+def _check_state(other: object) -> State:
+    if not isinstance(other, State):
+        raise TypeError(f"other must be a State, not {type(other).__name__}")
+    return other
+
+
+def _number(value: Any) -> float:
+    # item() of a tensor, unlike float(), does not mind that gradients are recorded.
+    return float(value.item() if hasattr(value, "item") else value)
+
+
+def _check_step(step: int) -> int:
+    number = operator.index(step)
+    if not -(2**52) <= number <= 2**52:
+        raise ValueError(f"a step must be within 2**52 of 0, not {number}")
+    return number

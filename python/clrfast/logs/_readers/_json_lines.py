@@ -1,0 +1,88 @@
+"""JSON lines: one object a row.
+
+Much text is parsed by Polars where it is installed; a little, and blocks in which it finds fault (it
+refuses the NaN that Python writes), by Python's json module, a line at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from clrfast.logs._readers._ahead import ahead
+from clrfast.logs._readers._input import Input
+from clrfast.logs._readers._json import flat, rows_of
+from clrfast.logs._readers._polars import worth_polars
+from clrfast.logs._readers._table import Cells, Rows, Table
+
+_SAMPLE = 10_000  # lines
+
+
+class JsonLines(Table):
+    """The columns of a file of JSON lines: the names that its first ten thousand have."""
+
+    def __init__(self, file: Input) -> None:
+        """Read these lines."""
+        self._file = file
+        found = [_object(line) for line in next(file.lines(peek=True), b"").split(b"\n", _SAMPLE)[:_SAMPLE]]
+        objects = [item for item in found if isinstance(item, dict)]
+        self._top = {name for item in objects for name, value in item.items() if not isinstance(value, dict)}
+        self.names = list(dict.fromkeys(name for item in objects for name in flat(item)))
+
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+        """Yield the cells of the columns asked for."""
+        wanted = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
+        plain = self._top.issuperset(wanted) and label is None
+        line = 1
+        for block, rows in ahead(
+            lambda block: _parsed(block, numbers) if plain else None, self._file.lines()
+        ):
+            if rows is None:
+                rows = self._by_line(block, wanted, numbers, label, line)
+            line += block.count(b"\n")
+            yield rows
+
+    def _by_line(
+        self, block: bytes, wanted: Sequence[str], numbers: Sequence[str], label: str | None, line: int
+    ) -> Rows:
+        found: list[dict[str, Any]] = []
+        places: list[int] = []
+        for place, text in enumerate(block.split(b"\n"), line):
+            if not text.strip():
+                continue
+            item = _object(text)
+            if isinstance(item, dict):
+                found.append(item if self._top.issuperset(wanted) else flat(item))
+                places.append(place)
+            else:
+                self._file.bad_row(f"line {place:,}", item)
+        columns = {name: [item.get(name) for item in found] for name in wanted}
+        return rows_of(self._file, columns, numbers, label, lambda row: f"line {places[row]:,}")
+
+
+def _object(line: bytes) -> dict[str, Any] | str:
+    """Return the object in a line, or what is wrong with it."""
+    try:
+        item = json.loads(line)
+    except (RecursionError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
+        return f"not JSON: {error}"
+    return item if isinstance(item, dict) else "not an object"
+
+
+def _parsed(block: bytes, numbers: Sequence[str]) -> Rows | None:
+    """Return the cells as Polars reads them, or None if it cannot."""
+    if not worth_polars(len(block)):
+        return None
+    try:
+        import polars as pl
+    except ImportError:
+        return None
+    try:
+        frame = pl.read_ndjson(block, schema=dict.fromkeys(numbers, pl.Float64))
+    except pl.exceptions.PolarsError:
+        return None
+    columns = [frame[name] for name in numbers]
+    return Rows(
+        [Cells(c.to_numpy(), c.is_null().to_numpy() if c.null_count() else None) for c in columns], None
+    )

@@ -1,0 +1,129 @@
+"""From paths, folders and patterns to runs: which files hold each run, and what it is called."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Union
+
+from clrfast.logs._readers import ARCHIVE, FORMATS, format_of
+from clrfast.logs._readers._archive import File, Member, members, open_file, size_of
+from clrfast.logs._readers._input import COMPRESSED
+
+PathOrPaths = Union[str, "os.PathLike[str]", Iterable[Union[str, "os.PathLike[str]"]]]
+
+
+class Source:
+    """A run's files.
+
+    Attributes:
+        name: What the run is called.
+        paths: Its files, in order.
+        sought: Whether they were found in a folder, in an archive or by a pattern, where others may lie too.
+    """
+
+    def __init__(self, name: str, paths: list[File], *, sought: bool) -> None:
+        """Keep what is given."""
+        self.name = name
+        self.paths = paths
+        self.sought = sought
+
+
+def sources(path_or_paths: PathOrPaths, report: Callable[[str], None]) -> list[Source]:
+    """Return the runs in files, archives, folders (and all below) and patterns such as ``"logs/**/*.csv"``.
+
+    Args:
+        path_or_paths: Where they are.
+        report: Takes a sentence on each archive that is damaged.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no log in a folder or by a pattern.
+        ValueError: A file's name does not say its format, or an archive is none or holds no log.
+    """
+    if isinstance(path_or_paths, (str, os.PathLike)):
+        return _found(Path(path_or_paths), report)
+    found = [source for path in path_or_paths for source in _found(Path(path), report)]
+    if not found:
+        raise ValueError("no path is given")
+    return _grouped([(source.name, path, source.sought) for source in found for path in source.paths])
+
+
+def _found(path: Path, report: Callable[[str], None]) -> list[Source]:
+    archive = path.is_file() and path.suffix.lower() == ARCHIVE
+    if archive or path.is_dir():
+        inner = _members(path, report) if archive else _below(path, report)
+        named = [(str(Path(str(file)).relative_to(path)), file, True) for file in inner]
+    elif path.exists():
+        if format_of(path) is None:
+            raise ValueError(_unknown(path))
+        return [Source(str(path), [path], sought=False)]
+    elif glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+        named = [(str(file), file, True) for match in matches for file in _below(match, report)]
+    else:
+        raise FileNotFoundError(f"{path}: No such file")
+    if not named:
+        raise FileNotFoundError(f"{path}: no file there has a name of a known format: {', '.join(FORMATS)}")
+    return _grouped(named)
+
+
+def _below(path: Path, report: Callable[[str], None]) -> list[File]:
+    """Return a file, or all below a folder, with the members of archives in their places."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if not file.name.startswith(".") and file.is_file())
+    found: list[File] = []
+    for file in files:
+        try:
+            found += _members(file, report) if file.suffix.lower() == ARCHIVE else [file]
+        except ValueError as error:
+            report(str(error))
+    return [file for file in found if format_of(file) is not None]
+
+
+def _members(path: Path, report: Callable[[str], None]) -> Sequence[File]:
+    try:
+        with open_file(path) as archive:
+            infos, fault = members(archive)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    found = [Member(path, PurePosixPath(info.filename), info) for info in infos]
+    known = [file for file in found if not file.name.startswith(".") and format_of(file) is not None]
+    if not known:
+        raise ValueError(
+            f"{path}: no file in it has a name of a known format: {', '.join(FORMATS)}{fault and '; '}{fault}"
+        )
+    if fault:
+        report(f"{path}: {fault}")
+    return known
+
+
+def _grouped(files: Sequence[tuple[str, File, bool]]) -> list[Source]:
+    """Return a source for each file, or for all in a folder whose format holds parts of a run."""
+    found: dict[tuple[object, ...], Source] = {}
+    for name, path, sought in dict.fromkeys(files):
+        form = format_of(path)
+        assert form is not None
+        shares = form.shares_a_run(path)
+        key = (path.parent, form) if shares else (path,)
+        source = found.setdefault(key, Source(name, [], sought=sought))
+        source.paths.append(path)
+        if len(source.paths) == 2:  # called after its folder
+            source.name = str(Path(name).parent)
+    return list(found.values())
+
+
+def _unknown(path: Path) -> str:
+    known = ", ".join(FORMATS)
+    packed = ", ".join(COMPRESSED)
+    return (
+        f"{path}: the file's name must end in one of {known} (and {packed} where it is compressed), or "
+        f"contain 'tfevents', got {path.suffix!r}"
+    )
+
+
+def total_size(found: Iterable[Source]) -> int:
+    """Return the number of bytes in all files."""
+    return sum(size_of(path) for source in found for path in source.paths)

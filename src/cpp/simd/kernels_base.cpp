@@ -1,5 +1,0 @@
-#include "simd/kernels.hpp"
-
-namespace clrfast::simd::base {
-#include "simd/kernels.inl"
-}  // namespace clrfast::simd::base

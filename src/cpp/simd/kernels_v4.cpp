@@ -1,5 +1,0 @@
-#include "simd/kernels.hpp"
-
-namespace clrfast::simd::v4 {
-#include "simd/kernels.inl"
-}  // namespace clrfast::simd::v4

@@ -1,0 +1,17 @@
+// All kernels, compiled once for each instruction set, and those of the set that this process uses.
+#pragma once
+
+#include "analysis/kernels.hpp"
+#include "schedule/kernels.hpp"
+
+namespace clrfast::simd {
+
+struct Level {
+  FillKernels fill;
+  analysis::RowKernels rows;
+};
+
+// That of cpu_level().
+const Level& level();
+
+}  // namespace clrfast::simd
