@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 try:
     from clrfast import _core as _core
 except ImportError as error:
@@ -43,13 +45,27 @@ __all__ = [
 ]
 
 
+# What these need takes a second to import, or is not installed: they are loaded when they are touched.
+_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler")
+
+
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return sorted([*__all__, *_LOADED_WHEN_TOUCHED, "__version__"])
 
 
-def __getattr__(name: str) -> str:
-    if name == "__version__":  # read when asked for: the standard library takes its time over it
-        from importlib.metadata import version
+if TYPE_CHECKING:  # which see no __getattr__: to them it would mean that every name is there
+    from clrfast import dask as dask
+    from clrfast import keras as keras
+    from clrfast import lr_scheduler as lr_scheduler
+else:
 
-        return version("clrfast")
-    raise AttributeError(f"module 'clrfast' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LOADED_WHEN_TOUCHED:
+            import importlib
+
+            return importlib.import_module(f"clrfast.{name}")
+        if name == "__version__":  # read when asked for: the standard library takes its time over it
+            from importlib.metadata import version
+
+            return version("clrfast")
+        raise AttributeError(f"module 'clrfast' has no attribute {name!r}")

@@ -2,7 +2,7 @@ from typing import Any, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 _Curve = tuple[float, str, float, float, float]  # until, shape, start, end, param
 _Piece = _Curve | tuple[float, "Table"]
@@ -14,6 +14,7 @@ _Spec = tuple[
     tuple[float, float, float, float],  # scale, offset, low, high
 ]
 
+@disjoint_base
 class Table:
     def __new__(cls, *spec: Any) -> Self: ...
     @overload
@@ -137,6 +138,7 @@ def ema_by_half_life(
 def running_median(loss: npt.NDArray[np.floating[Any]], width: int) -> npt.NDArray[np.float64]: ...
 def longest_descent(loss: npt.NDArray[np.floating[Any]]) -> tuple[int, int]: ...
 
+@disjoint_base
 class Stepper:
     _known_last_lr: list[Any] | None
     def step(self, epoch: float | None = None) -> None: ...
