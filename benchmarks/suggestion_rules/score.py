@@ -35,7 +35,7 @@ def suggestions(lr: list[float], loss: list[float]) -> Suggestions:
 
 def _ours(lr: list[float], loss: list[float]) -> float | None:
     try:
-        return clrfast.analyze(lr, loss).suggestion.max_lr
+        return clrfast.analyze(lr, loss).suggestion.bounds[1]
     except ValueError:  # hardly a loss is finite
         return None
 

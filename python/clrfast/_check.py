@@ -17,15 +17,16 @@ def real(
     above: float = -math.inf,
     least: float = -math.inf,
     most: float = math.inf,
+    below: float = math.inf,
 ) -> float:
-    """The finite number that `value` is: greater than `above`, from `least` to `most`."""
+    """The finite number that `value` is: greater than `above`, from `least` to `most`, less than `below`."""
     if isinstance(value, (bool, str)):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if math.isfinite(number) and above < number and least <= number <= most:
+    if math.isfinite(number) and above < number < below and least <= number <= most:
         return number
     bounds = []
     if above > -math.inf:
@@ -34,6 +35,8 @@ def real(
         bounds.append(f">= {least:g}")
     if most < math.inf:
         bounds.append(f"<= {most:.17g}")
+    if below < math.inf:
+        bounds.append(f"< {below:g}")
     raise ValueError(f"{name} must be {' and '.join(['finite', *bounds])}, got {value!r}")
 
 
@@ -57,3 +60,8 @@ def choice(name: str, value: T, allowed: Iterable[T]) -> T:
         listed = ", ".join(repr(option) for option in options)
         raise ValueError(f"{name} must be one of {listed}, got {value!r}")
     return value
+
+
+def beta(value: float) -> float:
+    """The share that a moving average keeps in each step, at least 0 and less than 1."""
+    return real("beta", value, least=0.0, below=1.0)

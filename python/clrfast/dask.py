@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze", "analyze_runs"]
 
-Source = Union[PathOrPaths, "DataFrame"]
+PathsOrFrame = Union[PathOrPaths, "DataFrame"]
 
 _ROWS_A_TASK = 1 << 22  # with fewer, Dask's own time begins to show
 _STATES_A_TASK = 8  # merged at once
@@ -47,7 +47,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def analyze(source: Source, *, lr: str | None = None, loss: str | None = None) -> Analysis:
+def analyze(source: PathsOrFrame, *, lr: str | None = None, loss: str | None = None) -> Analysis:
     """Find the phases of one log, written in parts, and suggest `base_lr` and `max_lr`.
 
     Only the columns needed are read, a batch at a time, and each task returns statistics whose size does
@@ -75,7 +75,7 @@ def analyze(source: Source, *, lr: str | None = None, loss: str | None = None) -
 
 
 def analyze_runs(
-    source: Source, *, lr: str | None = None, loss: str | None = None, run: str | None = None
+    source: PathsOrFrame, *, lr: str | None = None, loss: str | None = None, run: str | None = None
 ) -> NDArray[np.void]:
     """Analyse many logs at once, as :func:`clrfast.analysis.analyze_runs` does.
 
@@ -143,7 +143,7 @@ def _files(source: Any) -> list[File]:
     if not isinstance(source, (str, os.PathLike, Sequence)):
         raise TypeError(
             "source must be a folder, a pattern, a list of paths or a dask.dataframe, "
-            f"not {type(source).__name__}"
+            f"got {type(source).__name__}"
         )
     files: list[File] = []
     for path in [source] if isinstance(source, (str, os.PathLike)) else source:
@@ -213,11 +213,10 @@ def _states(parts: Iterable[Mapping[str, Any]], columns: _Columns, where: object
                 raise ValueError(f"{where}: row {row} has no run in the column {columns.run!r}")
             runs = _by_run(labels, rows)
         for run, of_run in runs:
-            try:
-                states.setdefault(run, State()).add(lr[of_run], loss[of_run], threads=1)
-            except ValueError:
-                bad = of_run[_core.State().add(lr[of_run], loss[of_run], 0, 1)]
-                raise bad_rate(float(lr[bad]), f" ({where}, row {first_row + bad})") from None
+            bad = states.setdefault(run, State())._core.add(lr[of_run], loss[of_run], None, 1)
+            if bad is not None:
+                row = int(of_run[bad])
+                raise bad_rate(float(lr[row]), f" ({where}, row {first_row + row})")
         first_row += len(lr)
     return states
 

@@ -27,8 +27,8 @@ import numpy as np
 
 from clrfast import _core
 from clrfast._check import choice
-from clrfast.analysis._analysis import Suggestion
 from clrfast.analysis._columns import columns
+from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -60,44 +60,45 @@ def __dir__() -> list[str]:
 
 
 def _rows(
-    lrs: ArrayLike, losses: ArrayLike, skip_start: int, skip_end: int, least: int, rule: str
+    lr: ArrayLike, loss: ArrayLike, skip_start: int, skip_end: int, least: int, rule: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both columns without the rows that a rule leaves out, of which at least `least` remain."""
-    lr, loss = columns(lrs, losses)
-    bad = np.flatnonzero(~((lr > 0) & np.isfinite(lr)))
+    rates, losses = columns(lr, loss)
+    bad = np.flatnonzero(~((rates > 0) & np.isfinite(rates)))
     if len(bad):
         row = int(bad[0])
-        raise ValueError(f"lrs must be positive and finite, not {float(lr[row])!r} (row {row})")
-    lr, loss = (column[skip_start : max(len(lr) - skip_end, 0)] for column in (lr, loss))
-    if len(lr) < least:
+        raise ValueError(f"lr must be positive and finite, got {float(rates[row])!r} (row {row})")
+    kept = slice(skip_start, max(len(rates) - skip_end, 0))
+    rates, losses = rates[kept], losses[kept]
+    if len(rates) < least:
         raise ValueError(
-            f"lrs must leave {rule} at least {least} rows beyond the first {skip_start} and the "
-            f"last {skip_end}, not {len(lr)}"
+            f"lr must leave {rule} at least {least} rows beyond the first {skip_start} and the "
+            f"last {skip_end}, got {len(rates)}"
         )
-    return lr, loss
+    return rates, losses
 
 
 @_quiet
 def _fastai(
-    lrs: ArrayLike, losses: ArrayLike, num_it: int | None, least: int, rule: str
+    lr: ArrayLike, loss: ArrayLike, num_it: int | None, least: int, rule: str
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Leave out the first tenth of the planned rows, the last five, and all from a NaN on."""
-    planned = np.size(lrs) if num_it is None else num_it
-    lr, loss = _rows(lrs, losses, planned // 10, 5, 1, rule)
-    single = loss.astype(np.float32)
+    planned = np.size(lr) if num_it is None else num_it
+    rates, losses = _rows(lr, loss, planned // 10, 5, 1, rule)
+    single = losses.astype(np.float32)
     bad = np.flatnonzero(np.isnan(single))
-    stop = int(bad[0]) if len(bad) else len(lr)
+    stop = int(bad[0]) if len(bad) else len(rates)
     if stop < least:
-        raise ValueError(f"losses must leave {rule} at least {least} rows before a NaN, not {stop}")
-    return lr[:stop], single[:stop]
+        raise ValueError(f"loss must leave {rule} at least {least} rows before a NaN, got {stop}")
+    return rates[:stop], single[:stop]
 
 
-def fastai_valley(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+def fastai_valley(lr: ArrayLike, loss: ArrayLike, *, num_it: int | None = None) -> float:
     """Half way down the longest descent of the loss.
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
         num_it: number of rows the test was planned to have; by default as many as there are.
 
     Returns:
@@ -106,17 +107,17 @@ def fastai_valley(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = Non
     Raises:
         ValueError: too few rows remain.
     """
-    lr, loss = _fastai(lrs, losses, num_it, 1, "fastai_valley")
-    length, end = _core.longest_descent(loss)
+    rates, losses = _fastai(lr, loss, num_it, 1, "fastai_valley")
+    length, end = _core.longest_descent(losses)
     # fastai takes the descent for contiguous and for starting a row before it does.
     start, length = (end - length, length) if length > 1 else (0, 0)
-    return float(lr[start + length // 3 + length // 6])
+    return float(rates[start + length // 3 + length // 6])
 
 
 @_quiet
 def fastai_slide(
-    lrs: ArrayLike,
-    losses: ArrayLike,
+    lr: ArrayLike,
+    loss: ArrayLike,
     *,
     num_it: int | None = None,
     lr_diff: int = 15,
@@ -126,8 +127,8 @@ def fastai_slide(
     """Where, coming from the end, the slope differs by at most `thresh` from that `lr_diff` later.
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
         num_it: number of rows the test was planned to have; by default as many as there are.
         lr_diff: number of rows between the slopes, at least 1.
         thresh: slopes per row that differ by no more are equal.
@@ -139,36 +140,36 @@ def fastai_slide(
     Raises:
         ValueError: too few rows remain.
     """
-    lr, loss = _fastai(lrs, losses, num_it, lr_diff + 1, "fastai_slide")
-    slope = np.gradient(loss)
+    rates, losses = _fastai(lr, loss, num_it, lr_diff + 1, "fastai_slide")
+    slope = np.gradient(losses)
     differ = np.abs(slope[lr_diff:] - slope[:-lr_diff]) > thresh  # NaN does not
     equal = np.flatnonzero(~differ)
     # The answer is that of the pair after the last equal one, but never after the last pair.
     row = min(int(equal[-1]) + 1, len(differ) - 1) if len(equal) else 0
-    return float(lr[row]) * adjust_value
+    return float(rates[row]) * adjust_value
 
 
-def fastai_minimum(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+def fastai_minimum(lr: ArrayLike, loss: ArrayLike, *, num_it: int | None = None) -> float:
     """A tenth of the rate at which the loss is lowest; see :func:`fastai_valley`."""
-    lr, loss = _fastai(lrs, losses, num_it, 1, "fastai_minimum")
-    return float(lr[int(np.argmin(loss))]) / 10
+    rates, losses = _fastai(lr, loss, num_it, 1, "fastai_minimum")
+    return float(rates[int(np.argmin(losses))]) / 10
 
 
 @_quiet
-def fastai_steep(lrs: ArrayLike, losses: ArrayLike, *, num_it: int | None = None) -> float:
+def fastai_steep(lr: ArrayLike, loss: ArrayLike, *, num_it: int | None = None) -> float:
     """Where the loss falls most, against ln(lr), to the next row; see :func:`fastai_valley`."""
-    lr, loss = _fastai(lrs, losses, num_it, 2, "fastai_steep")
-    slope = np.diff(loss) / np.diff(np.log(lr.astype(np.float32)))
-    return float(lr[int(np.argmin(slope))])
+    rates, losses = _fastai(lr, loss, num_it, 2, "fastai_steep")
+    slope = np.diff(losses) / np.diff(np.log(rates.astype(np.float32)))
+    return float(rates[int(np.argmin(slope))])
 
 
 @_quiet
-def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, skip_end: int = 5) -> float:
+def torch_lr_finder(lr: ArrayLike, loss: ArrayLike, *, skip_start: int = 10, skip_end: int = 5) -> float:
     """Where the loss falls most from row to row (central differences).
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
         skip_start: rows to leave out at the start.
         skip_end: rows to leave out at the end.
 
@@ -178,17 +179,17 @@ def torch_lr_finder(lrs: ArrayLike, losses: ArrayLike, *, skip_start: int = 10, 
     Raises:
         ValueError: fewer than two rows remain.
     """
-    lr, loss = _rows(lrs, losses, skip_start, skip_end, 2, "torch_lr_finder")
-    return float(lr[int(np.gradient(loss.astype(np.float64)).argmin())])
+    rates, losses = _rows(lr, loss, skip_start, skip_end, 2, "torch_lr_finder")
+    return float(rates[int(np.gradient(losses.astype(np.float64)).argmin())])
 
 
 @_quiet
-def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
+def lightning(lr: ArrayLike, loss: ArrayLike, *, skip_begin: int = 10, skip_end: int = 1) -> float:
     """Where the loss falls fastest against the rate itself.
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,); others than finite ones
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,); others than finite ones
             are left out.
         skip_begin: rows to leave out at the start.
         skip_end: rows to leave out at the end.
@@ -199,22 +200,22 @@ def lightning(lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 10, skip_e
     Raises:
         ValueError: fewer than two rows remain.
     """
-    lr, loss = _rows(lrs, losses, skip_begin, skip_end, 2, "lightning")
-    finite = np.isfinite(loss)
-    lr, loss = lr[finite], loss[finite]
-    if len(lr) < 2:
-        raise ValueError(f"losses must leave lightning at least 2 finite rows, not {len(lr)}")
-    slope = np.gradient(loss.astype(np.float32), lr.astype(np.float32))
-    return float(lr[int(np.argmin(slope))])
+    rates, losses = _rows(lr, loss, skip_begin, skip_end, 2, "lightning")
+    finite = np.isfinite(losses)
+    rates, losses = rates[finite], losses[finite]
+    if len(rates) < 2:
+        raise ValueError(f"loss must leave lightning at least 2 finite rows, got {len(rates)}")
+    slope = np.gradient(losses.astype(np.float32), rates.astype(np.float32))
+    return float(rates[int(np.argmin(slope))])
 
 
 @_quiet
-def ignite(lrs: ArrayLike, losses: ArrayLike) -> float:
+def ignite(lr: ArrayLike, loss: ArrayLike) -> float:
     """Where the loss falls most from row to row, before it is lowest.
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
 
     Returns:
         The suggested rate.
@@ -222,53 +223,51 @@ def ignite(lrs: ArrayLike, losses: ArrayLike) -> float:
     Raises:
         ValueError: the loss is lowest in one of the first two rows.
     """
-    lr, loss = _rows(lrs, losses, 0, 0, 1, "ignite")
-    single = loss.astype(np.float32)
+    rates, losses = _rows(lr, loss, 0, 0, 1, "ignite")
+    single = losses.astype(np.float32)
     lowest = int(np.argmin(single))
     if lowest < 2:
-        raise ValueError(f"losses must be lowest in row 2 or later for ignite, not in row {lowest}")
+        raise ValueError(f"loss must be lowest in row 2 or later for ignite, got row {lowest}")
     fall = single[2 : lowest + 1] - single[: lowest - 1]
-    return float(lr[int(np.argmin(fall)) + 1])
+    return float(rates[int(np.argmin(fall)) + 1])
 
 
 @_quiet
-def dataiku(
-    lrs: ArrayLike, losses: ArrayLike, *, skip_begin: int = 5, skip_end: int = 1
-) -> tuple[float, float]:
+def dataiku(lr: ArrayLike, loss: ArrayLike, *, skip_begin: int = 5, skip_end: int = 1) -> tuple[float, float]:
     """Both bounds: the steepest row of the final descent, and a tenth of the rate at its end.
 
     Args:
-        lrs: rates as recorded, shape (rows,).
-        losses: losses as recorded (see :func:`recorded`), shape (rows,).
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
         skip_begin: rows to leave out at the start.
         skip_end: rows to leave out at the end.
 
     Returns:
-        The lower and the upper bound, both among `lrs`.
+        The lower and the upper bound, both among `lr`.
 
     Raises:
         ValueError: fewer than two rows remain.
     """
-    lr, loss = _rows(lrs, losses, skip_begin, skip_end, 2, "dataiku")
+    rates, losses = _rows(lr, loss, skip_begin, skip_end, 2, "dataiku")
 
     def nearest(rate: float) -> int:
-        return int(np.argmin(np.abs(lr - rate)))
+        return int(np.argmin(np.abs(rates - rate)))
 
-    lowest = int(np.argmin(loss))
-    high = nearest(lr[lowest] / 10)
-    low = nearest(lr[high] / 10)
+    lowest = int(np.argmin(losses))
+    high = nearest(rates[lowest] / 10)
+    low = nearest(rates[high] / 10)
     if lowest > 0:
-        slope = np.gradient(loss)
+        slope = np.gradient(losses)
         start = lowest - int(np.argmax(slope[:lowest][::-1] >= 0))
         if start < lowest:
             steepest = start + int(np.argmin(slope[start:lowest]))
-            if steepest < high and lr[steepest] / lr[high] <= 0.1:
+            if steepest < high and rates[steepest] / rates[high] <= 0.1:
                 low = steepest
-    return float(lr[low]), float(lr[high])
+    return float(rates[low]), float(rates[high])
 
 
 def recorded(
-    recorder: Recorder, lrs: ArrayLike, losses: ArrayLike
+    recorder: Recorder, lr: ArrayLike, loss: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the log that a library would have recorded where the raw losses are these.
 
@@ -277,8 +276,8 @@ def recorded(
             "torch_lr_finder" or "ignite" (average of factor .05 that starts at the first loss;
             stop above 5 times), "lightning" (as fastai, but the debiasing is a step late),
             "dataiku" (as fastai, never stops).
-        lrs: rates, shape (rows,).
-        losses: raw losses, shape (rows,).
+        lr: rates, shape (rows,).
+        loss: raw losses, shape (rows,).
 
     Returns:
         The rates and the smoothed losses up to where the library stops.
@@ -286,60 +285,61 @@ def recorded(
     Raises:
         TypeError, ValueError: as :func:`clrfast.analyze`; or the recorder is unknown.
     """
-    if recorder not in _RECORDERS:
-        raise ValueError(f"recorder must be one of {sorted(_RECORDERS)}, not {recorder!r}")
-    beta, ratio = _RECORDERS[recorder]
-    lr, loss = (column.astype(np.float64) for column in columns(lrs, losses))
-    smoothed = _core.ema(loss, beta)
-    decay = beta ** np.arange(1, len(loss) + 1)
+    beta, ratio = _RECORDERS[choice("recorder", recorder, _RECORDERS)]
+    rates, losses = (column.astype(np.float64) for column in columns(lr, loss))
+    smoothed = _core.ema(losses, beta)
+    decay = beta ** np.arange(1, len(losses) + 1)
     if recorder in ("torch_lr_finder", "ignite"):
         # What the bias of a zero start takes away is what a start at the first loss adds.
-        smoothed = smoothed * (1 - decay) + decay * loss[:1]
+        smoothed = smoothed * (1 - decay) + decay * losses[:1]
     elif recorder == "lightning":
         smoothed *= (1 - decay) / (1 - beta * decay)
-    bad = np.flatnonzero(~np.isfinite(loss))
+    bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):  # the libraries' averages never recover
-        smoothed[bad[0] :] = loss[bad[0]]
+        smoothed[bad[0] :] = losses[bad[0]]
     best = np.fmin.accumulate(smoothed)
     if recorder == "lightning":  # it compares before it takes note of a new best
         best = np.append(np.inf, best[:-1])[: len(best)]
     stop = np.flatnonzero(smoothed > ratio * best)
-    rows = int(stop[0]) + 1 if len(stop) else len(loss)
-    return lr[:rows], smoothed[:rows]
+    rows = int(stop[0]) + 1 if len(stop) else len(losses)
+    return rates[:rows], smoothed[:rows]
 
 
 def compare(
-    lrs: ArrayLike, losses: ArrayLike, *, raw: bool = True
+    lr: ArrayLike, loss: ArrayLike, *, smoothed: bool = False
 ) -> dict[str, float | tuple[float, float] | None]:
     """Return what each rule suggests for one log.
 
     Args:
-        lrs: rates, shape (rows,).
-        losses: losses, shape (rows,).
-        raw: whether the losses are raw ones, to be smoothed and cut as each library does, or are
-            a library's record already.
+        lr: rates, shape (rows,).
+        loss: losses, shape (rows,).
+        smoothed: whether the losses are a library's record already; otherwise they are taken for raw
+            ones, and smoothed and cut as each library does.
 
     Returns:
         The suggestion of every rule in `RULES`, None where a rule has none.
+
+    Raises:
+        TypeError, ValueError: as :func:`clrfast.analyze`, of the columns.
     """
-    lr, loss = columns(lrs, losses)
+    rates, losses = columns(lr, loss)
     suggestions: dict[str, float | tuple[float, float] | None] = {}
     for name, rule in RULES.items():
         try:
-            suggestions[name] = _answer(rule, lr, loss, raw=raw)
+            suggestions[name] = _answer(rule, rates, losses, smoothed=smoothed)
         except ValueError:
             suggestions[name] = None
     return suggestions
 
 
-def suggest(rule: str, lrs: ArrayLike, losses: ArrayLike, *, raw: bool = True) -> Suggestion:
+def suggest(rule: str, lr: ArrayLike, loss: ArrayLike, *, smoothed: bool = False) -> Suggestion:
     """Return what one rule suggests for one log.
 
     Args:
         rule: its name in `RULES`.
-        lrs: rates, shape (rows,).
-        losses: losses, shape (rows,).
-        raw: as for :func:`compare`.
+        lr: rates, shape (rows,).
+        loss: losses, shape (rows,).
+        smoothed: as for :func:`compare`.
 
     Returns:
         Its rate as `max_lr`, and its lower bound, where it gives one, as `base_lr`. No rule says how
@@ -349,22 +349,22 @@ def suggest(rule: str, lrs: ArrayLike, losses: ArrayLike, *, raw: bool = True) -
         TypeError: a column does not hold real numbers.
         ValueError: there is no such rule, or it has no suggestion for this log; the message says why.
     """
-    answer = _answer(RULES[choice("rule", rule, RULES)], *columns(lrs, losses), raw=raw)
-    base, top = answer if isinstance(answer, tuple) else (None, answer)
+    answer = _answer(RULES[choice("rule", rule, RULES)], *columns(lr, loss), smoothed=smoothed)
     return Suggestion(
-        base_lr=base,
-        max_lr=top,
+        bounds=answer if isinstance(answer, tuple) else (None, answer),
         base_lr_interval=None,
         max_lr_interval=None,
         confidence=None,
-        lower_bound=False,
+        still_falling=False,
         reasons=(),
         rule=rule,
     )
 
 
-def _answer(rule: _Rule, lr: NDArray[Any], loss: NDArray[Any], *, raw: bool) -> float | tuple[float, float]:
-    curve = recorded(rule.recorder, lr, loss) if raw else (lr, loss)
+def _answer(
+    rule: _Rule, lr: NDArray[Any], loss: NDArray[Any], *, smoothed: bool
+) -> float | tuple[float, float]:
+    curve = (lr, loss) if smoothed else recorded(rule.recorder, lr, loss)
     more = {"num_it": len(lr)} if rule.recorder == "fastai" else {}
     return rule.suggest(*curve, **more)
 

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from clrfast import _core
-from clrfast.analysis._columns import bad_rate, column, columns, thread_count
+from clrfast import _check, _core
+from clrfast.analysis._analyze import add_columns
+from clrfast.analysis._columns import column, columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LocalLinear", "ema", "ema_by_half_life", "local_linear", "running_median"]
+__all__ = ["LocalLinear", "ema", "local_linear"]
 
 
 def __dir__() -> list[str]:
     return __all__
 
 
-def ema(losses: ArrayLike, *, beta: float = 0.98) -> NDArray[np.float64]:
+def ema(loss: ArrayLike, *, beta: float = 0.98) -> NDArray[np.float64]:
     """Average exponentially over steps, without bias at the start (as fastai and Adam do).
 
     Args:
-        losses: a column of real numbers, shape (rows,).
+        loss: a column of real numbers, shape (rows,).
         beta: how much of the average each step keeps, in [0, 1).
 
     Returns:
@@ -38,56 +39,7 @@ def ema(losses: ArrayLike, *, beta: float = 0.98) -> NDArray[np.float64]:
         ValueError: `beta` is out of range, or the column is not one-dimensional.
         TypeError: the column does not hold real numbers.
     """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta must be in [0, 1), not {beta!r}")
-    return _core.ema(column("losses", losses), beta)
-
-
-def ema_by_half_life(
-    lrs: ArrayLike, losses: ArrayLike, *, half_life: float = 0.1 * math.log(10)
-) -> NDArray[np.float64]:
-    """Average exponentially over ln(lr), so that the answer hardly depends on the number of rows.
-
-    Args:
-        lrs: positive rates, shape (rows,), in the order in which they were used.
-        losses: a column of real numbers, as long as `lrs`.
-        half_life: change of ln(lr), up or down, after which a loss weighs half as much; positive.
-            The default is a tenth of a decade.
-
-    Returns:
-        The average after each row, shape (rows,); NaN before the first finite loss.
-
-    Raises:
-        ValueError: a rate is not positive and finite, `half_life` is not, or the columns do not
-            fit each other.
-        TypeError: a column does not hold real numbers.
-    """
-    if not 0 < half_life < math.inf:
-        raise ValueError(f"half_life must be positive and finite, not {half_life!r}")
-    lr, loss = columns(lrs, losses)
-    smoothed = _core.ema_by_half_life(lr, loss, half_life)
-    if isinstance(smoothed, int):
-        raise bad_rate(float(lr[smoothed]), f" (row {smoothed})")
-    return smoothed
-
-
-def running_median(losses: ArrayLike, *, width: int = 9) -> NDArray[np.float64]:
-    """Take the median of the rows around each row, which single spikes do not move.
-
-    Args:
-        losses: a column of real numbers, shape (rows,).
-        width: number of rows, odd and at least 1; near the ends there are fewer.
-
-    Returns:
-        The medians, shape (rows,); NaN where no loss around is finite.
-
-    Raises:
-        ValueError: `width` is even or below 1, or the column is not one-dimensional.
-        TypeError: the column does not hold real numbers.
-    """
-    if width < 1 or width % 2 == 0:
-        raise ValueError(f"width must be odd and at least 1, not {width!r}")
-    return _core.running_median(column("losses", losses), width)
+    return _core.ema(column("loss", loss), _check.beta(beta))
 
 
 class LocalLinear(NamedTuple):
@@ -109,8 +61,8 @@ class LocalLinear(NamedTuple):
 
 
 def local_linear(
-    lrs: ArrayLike,
-    losses: ArrayLike,
+    lr: ArrayLike,
+    loss: ArrayLike,
     *,
     window: float = 0.4 * math.log(10),
     threads: int | None = None,
@@ -120,8 +72,8 @@ def local_linear(
     The kernel is Epanechnikov's. Rows may come in any order, and rates may repeat.
 
     Args:
-        lrs: positive rates, shape (rows,).
-        losses: a column of real numbers, as long as `lrs`.
+        lr: positive rates, shape (rows,).
+        loss: a column of real numbers, as long as `lr`.
         window: half-width of the kernel in units of ln(lr), positive; wider where it would hold
             fewer than eight rows. The default is 0.4 of a decade.
         threads: how many to use at most, at least 1; by default one for each core.
@@ -134,12 +86,9 @@ def local_linear(
             the columns do not fit each other.
         TypeError: a column does not hold real numbers.
     """
-    if not 0 < window < math.inf:
-        raise ValueError(f"window must be positive and finite, not {window!r}")
-    lr, loss = columns(lrs, losses)
+    width = _check.real("window", window, above=0.0)
+    rates, losses = columns(lr, loss)
     state = _core.State()
-    bad = state.add(lr, loss, 0, thread_count(threads))
-    if bad is not None:
-        raise bad_rate(float(lr[bad]), f" (row {bad})")
-    fit = state.fit(window)
-    return LocalLinear(np.exp(fit["x"]), fit["loss"], fit["loss_se"], fit["slope"], fit["slope_se"])
+    add_columns(state, rates, losses, None, threads)
+    fit = state.fit(width)
+    return LocalLinear(np.exp(fit.x), fit.loss, fit.loss_se, fit.slope, fit.slope_se)

@@ -85,6 +85,18 @@ def test_offset_and_scale_of_the_loss_do_not_matter():
     assert other.suggestion.base_lr == pytest.approx(one.suggestion.base_lr, rel=1e-9)
 
 
+@pytest.mark.parametrize("offset", [1e9, -1e9, 1e12])
+def test_a_constant_added_to_all_losses_does_not_matter(offset):
+    lr, loss = valley_log(rows=2000)
+    loss = (loss + offset) - offset  # only the digits that are left beside the offset
+    one, other = analyze(lr, loss), analyze(lr, loss + offset)
+    assert other.suggestion.max_lr == pytest.approx(one.suggestion.max_lr, rel=1e-3)
+    assert other.suggestion.base_lr == pytest.approx(one.suggestion.base_lr, rel=1e-3)
+    assert other.suggestion.confidence == one.suggestion.confidence == "high"
+    unit = np.spacing(abs(offset))
+    np.testing.assert_allclose(other.grid_loss - offset, one.grid_loss, atol=2 * unit)
+
+
 def test_order_of_the_rows_does_not_matter():
     lr, loss = valley_log()
     shuffled = np.random.default_rng(1).permutation(len(lr))
@@ -112,18 +124,18 @@ def test_noise_alone_gives_low_confidence():
 def test_nothing_to_see_is_said():
     a = analyze(np.geomspace(1e-6, 1, 200), np.ones(200))
     s = a.suggestion
-    assert (s.base_lr, s.max_lr, s.base_lr_interval, s.max_lr_interval) == (None,) * 4
+    assert (*s.bounds, s.base_lr_interval, s.max_lr_interval) == (None,) * 4
     assert (s.confidence, s.reasons) == ("low", ("the loss neither falls nor rises clearly",))
     assert "no suggestion" in str(a)
     assert "no range" in repr(a)
 
 
-def test_a_test_that_ends_too_early_gives_a_lower_bound():
+def test_a_test_that_ends_too_early_is_still_falling():
     s = analyze(*valley_log(hi=0.002)).suggestion
-    assert s.lower_bound
+    assert s.still_falling
     assert s.confidence == "medium"
     assert any("test further up" in reason for reason in s.reasons)
-    assert not analyze(*valley_log()).suggestion.lower_bound
+    assert not analyze(*valley_log()).suggestion.still_falling
 
 
 def test_a_loss_that_only_rises():
@@ -137,7 +149,7 @@ def test_a_loss_that_only_rises():
 
 def test_few_rows_have_a_curve_and_no_range():
     a = analyze(np.geomspace(1e-4, 1, 10), np.arange(10.0))
-    assert a.suggestion.max_lr is None
+    assert a.suggestion.bounds == (None, None)
     assert a.suggestion.reasons == ("there are too few rows with a finite loss",)
     np.testing.assert_allclose(a.grid_slope, 9 / math.log(1e4), rtol=1e-6)
 
@@ -145,7 +157,7 @@ def test_few_rows_have_a_curve_and_no_range():
 def test_a_loss_that_is_never_finite_where_it_counts():
     lr = np.geomspace(1e-4, 1, 30)
     a = analyze(lr, np.where(lr < 0.05, np.nan, 1.0))
-    assert a.suggestion.max_lr is None
+    assert a.suggestion.bounds == (None, None)
     assert len(a.grid_lr) == 0
     assert a.phases.divergence_lr == pytest.approx(1e-4, rel=0.02)
 
@@ -192,7 +204,7 @@ def test_torch_tensors():
     assert analyze(lr, rounded).suggestion == analyze(lr, rounded.double().numpy()).suggestion
     single = torch.tensor(loss, dtype=torch.float32)
     assert np.shares_memory(analyze(lr, single).loss, single.numpy())  # no copy
-    with pytest.raises(TypeError, match="losses must be a column of real numbers in this machine's"):
+    with pytest.raises(TypeError, match="loss must be a column of real numbers in this machine's"):
         analyze(lr, torch.empty(400, device="meta"))
 
 
@@ -219,34 +231,34 @@ GOOD = list(np.geomspace(1e-4, 1, 20))
 
 
 @pytest.mark.parametrize(
-    ("lrs", "losses", "error", "message"),
+    ("lr", "loss", "error", "message"),
     [
-        ([], [], ValueError, "lrs must hold at least 3 rates, .* not 0"),
-        ([0.1], [1.0], ValueError, "at least 3 rates, .* not 1, between 0.1 and 0.1"),
-        (GOOD, GOOD[:-1], ValueError, "equal length, not 20 and 19"),
-        ([*GOOD[:-1], 0.0], GOOD, ValueError, r"positive and finite .*, not 0\.0 \(row 19\)"),
-        ([-0.1, *GOOD[1:]], GOOD, ValueError, r"positive and finite .*, not -0\.1 \(row 0\)"),
-        ([*GOOD[:-1], math.nan], GOOD, ValueError, "positive and finite .*, not nan"),
-        ([*GOOD[:-1], math.inf], GOOD, ValueError, "positive and finite .*, not inf"),
-        ([0.1] * 20, GOOD, ValueError, "at least 3 rates, .* not 1, between 0.1 and 0.1"),
-        (GOOD, [math.nan] * 20, ValueError, "with a finite loss, not 0"),
-        ([GOOD], [GOOD], ValueError, r"lrs must be one-dimensional, not of shape \(1, 20\)"),
-        (GOOD, 3.0, ValueError, r"losses must be one-dimensional, not of shape \(\)"),
-        (GOOD, [[1.0], [1.0, 2.0]], TypeError, "losses must be a column of real numbers"),
-        (GOOD, [*GOOD[:-1], None], TypeError, "losses must hold real numbers, not object"),
-        (GOOD, ["a"] * 20, TypeError, "losses must hold real numbers, not <U1"),
-        (GOOD, np.ones(20, complex), TypeError, "losses must hold real numbers, not complex128"),
-        (np.ones(20, bool), GOOD, TypeError, "lrs must hold real numbers, not bool"),
+        ([], [], ValueError, "lr must hold at least 3 rates, .* got 0"),
+        ([0.1], [1.0], ValueError, "at least 3 rates, .* got 1, between 0.1 and 0.1"),
+        (GOOD, GOOD[:-1], ValueError, "lr and loss must be of equal length, got 20 and 19 rows"),
+        ([*GOOD[:-1], 0.0], GOOD, ValueError, r"lr must be positive and finite .*, got 0\.0 \(row 19\)"),
+        ([-0.1, *GOOD[1:]], GOOD, ValueError, r"positive and finite .*, got -0\.1 \(row 0\)"),
+        ([*GOOD[:-1], math.nan], GOOD, ValueError, "positive and finite .*, got nan"),
+        ([*GOOD[:-1], math.inf], GOOD, ValueError, "positive and finite .*, got inf"),
+        ([0.1] * 20, GOOD, ValueError, "at least 3 rates, .* got 1, between 0.1 and 0.1"),
+        (GOOD, [math.nan] * 20, ValueError, "with a finite loss, got 0"),
+        ([GOOD], [GOOD], ValueError, r"lr must be one-dimensional, got shape \(1, 20\)"),
+        (GOOD, 3.0, ValueError, r"loss must be one-dimensional, got shape \(\)"),
+        (GOOD, [[1.0], [1.0, 2.0]], TypeError, "loss must be a column of real numbers"),
+        (GOOD, [*GOOD[:-1], None], TypeError, "loss must hold real numbers, got object"),
+        (GOOD, ["a"] * 20, TypeError, "loss must hold real numbers, got <U1"),
+        (GOOD, np.ones(20, complex), TypeError, "loss must hold real numbers, got complex128"),
+        (np.ones(20, bool), GOOD, TypeError, "lr must hold real numbers, got bool"),
     ],
 )
-def test_bad_input_is_named(lrs, losses, error, message):
+def test_bad_input_is_named(lr, loss, error, message):
     with pytest.raises(error, match=message):
-        analyze(lrs, losses)
+        analyze(lr, loss)
 
 
 @pytest.mark.parametrize("beta", [-0.1, 1.0, math.nan])
 def test_bad_beta(beta):
-    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\)"):
+    with pytest.raises(ValueError, match="beta must be finite and >= 0 and < 1, got"):
         analyze(GOOD, GOOD, beta=beta)
 
 

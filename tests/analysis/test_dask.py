@@ -183,7 +183,7 @@ def test_what_is_missing_is_named(tmp_path, folder):
         on_dask.analyze(frames.read_parquet(folder / "*.parquet"), loss="lost")
     with pytest.raises(ValueError, match="no column has one of the usual names for run"):
         on_dask.analyze_runs(one_log(tmp_path)[2])
-    with pytest.raises(TypeError, match=r"source must be a folder, .*, not int"):
+    with pytest.raises(TypeError, match=r"source must be a folder, .*, got int"):
         on_dask.analyze(3)
 
 
@@ -195,12 +195,12 @@ def test_errors_of_workers_come_back(tmp_path, monkeypatch, rows_a_task):
     data["lr"][5000] = -2.5
     folder = write(tmp_path / "bad", data)
     first = sum(parquet.read_metadata(folder / f"part.{k}.parquet").num_rows for k in (0, 1, 2))
-    where = rf"not -2\.5 \(.*part\.9\.parquet, row {5000 - first}\)"
+    where = rf"got -2\.5 \(.*part\.9\.parquet, row {5000 - first}\)"
     for analyze_them in (on_dask.analyze, on_dask.analyze_runs):
         with pytest.raises(ValueError, match=where):
             analyze_them(folder)
     frame = frames.from_pandas(pa.table(data).to_pandas(), npartitions=4)
-    with pytest.raises(ValueError, match=r"not -2\.5 \(partition 1, row 2000\)"):
+    with pytest.raises(ValueError, match=r"got -2\.5 \(partition 1, row 2000\)"):
         on_dask.analyze(frame)
     nameless = write(tmp_path / "nameless", {**columns(), "run": [None, *data["run"][1:]]})
     with pytest.raises(ValueError, match=r"part\.0\.parquet: row 0 has no run in the column 'run'"):

@@ -134,16 +134,16 @@ def test_compare_asks_every_rule():
     assert list(found) == list(rules.RULES)
     curve = rules.recorded("fastai", lr, loss)
     assert found["fastai_minimum"] == rules.fastai_minimum(*curve, num_it=len(lr))
-    assert rules.compare(lr, loss, raw=False)["ignite"] == rules.ignite(lr, loss)
+    assert rules.compare(lr, loss, smoothed=True)["ignite"] == rules.ignite(lr, loss)
     # Rules that have no answer say None rather than fail.
     assert rules.compare(lr[:3], loss[:3])["lightning"] is None
 
 
-@pytest.mark.parametrize("raw", [True, False])
-def test_compare_takes_infinite_and_nan_losses_as_data(raw):
+@pytest.mark.parametrize("smoothed", [False, True])
+def test_compare_takes_infinite_and_nan_losses_as_data(smoothed):
     lr, loss = LOGS["small"]["lr"], np.array(LOGS["small"]["loss"])
     loss[-30:-20], loss[-20:] = np.inf, np.nan
-    found = rules.compare(lr, loss, raw=raw)  # and no warning either: they are errors here
+    found = rules.compare(lr, loss, smoothed=smoothed)  # and no warning either: they are errors here
     assert list(found) == list(rules.RULES)
     assert found["fastai_valley"] is not None
 
@@ -157,5 +157,5 @@ def test_too_few_rows(name):
 def test_bad_input():
     with pytest.raises(ValueError, match="recorder must be one of"):
         rules.recorded("keras", [0.1], [1.0])
-    with pytest.raises(ValueError, match=r"lrs must be positive and finite, not 0\.0 \(row 3\)"):
+    with pytest.raises(ValueError, match=r"lr must be positive and finite, got 0\.0 \(row 3\)"):
         rules.torch_lr_finder([0.1, 0.2, 0.3, 0.0, *[0.5] * 40], np.ones(44))

@@ -35,7 +35,7 @@ def assert_records_equal_analyses(table, lr, loss, groups):
             wanted = getattr(p, name)
             assert np.isnan(record[name]) if wanted is None else record[name] == wanted
         assert (record["n"], record["n_nonfinite"]) == (a.n, a.n_nonfinite)
-        assert (record["confidence"], record["lower_bound"]) == (s.confidence, s.lower_bound)
+        assert (record["confidence"], record["still_falling"]) == (s.confidence, s.still_falling)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -100,15 +100,15 @@ def test_two_repeats_keep_the_interval_of_the_merged_curve():
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [
-        ({}, TypeError, "one of run and offsets must be given"),
-        ({"run": [1] * 10, "offsets": [0, 10]}, TypeError, "and not both"),
-        ({"run": [1] * 9}, ValueError, r"run must have one entry a row, shape \(10,\), not \(9,\)"),
-        ({"offsets": [0, 5]}, ValueError, "ascend from 0 to the number of rows, 10"),
+        ({}, TypeError, "run or offsets must be given, and not both, got neither"),
+        ({"run": [1] * 10, "offsets": [0, 10]}, TypeError, "and not both, got both"),
+        ({"run": [1] * 9}, ValueError, r"run must have one entry a row, shape \(10,\), got \(9,\)"),
+        ({"offsets": [0, 5]}, ValueError, r"ascend from 0 to the number of rows, 10, got \[0, 5\]"),
         ({"offsets": [0, 7, 5, 10]}, ValueError, "ascend from 0"),
         ({"offsets": [1, 10]}, ValueError, "ascend from 0"),
         ({"offsets": []}, TypeError, "offsets must be a column of integers"),
         ({"offsets": [0, 2.5, 10]}, TypeError, "offsets must be a column of integers"),
-        ({"offsets": [0, 10], "threads": 0}, ValueError, "threads must be at least 1, not 0"),
+        ({"offsets": [0, 10], "threads": 0}, ValueError, "threads must be at least 1, got 0"),
     ],
 )
 def test_bad_input_is_named(more, error, message):
@@ -120,9 +120,9 @@ def test_bad_input_is_named(more, error, message):
 def test_a_bad_rate_is_named_by_its_row():
     lr, loss = runs(count=3)
     lr[700] = -1
-    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)"):
+    with pytest.raises(ValueError, match=r"got -1\.0 \(row 700\)"):
         analyze_runs(lr, loss, offsets=[0, 300, 900])
     mixed = np.arange(900).reshape(3, 300).T.ravel()
     row = int(np.flatnonzero(mixed == 700)[0])
-    with pytest.raises(ValueError, match=rf"not -1\.0 \(row {row}\)"):
+    with pytest.raises(ValueError, match=rf"got -1\.0 \(row {row}\)"):
         analyze_runs(lr[mixed], loss[mixed], run=np.repeat([1, 2, 3], 300)[mixed])

@@ -169,7 +169,7 @@ def test_analyze_gives_a_table_of_many_runs(folder: Path, capsys: pytest.Capture
     lines = out.splitlines()
     assert lines[0].split() == ["run", "rows", "rule", "base_lr", "max_lr", "between", "confidence"]
     assert [line.split()[0] for line in lines[1:]] == ["a.csv", "b.csv", "c.csv", "short.csv"]
-    assert "lrs must hold at least" in lines[-1]
+    assert "lr must hold at least" in lines[-1]
     suggestion = clrfast.logs.read(folder / "a.csv").analyze().suggestion
     assert f"300  clrfast  {suggestion.base_lr:.2e}  {suggestion.max_lr:.2e}  " in lines[1]
     assert err.splitlines()[0].startswith(f"clrfast: warning: {folder / 'other.json'}: no column has one of")
@@ -183,7 +183,7 @@ def test_analyze_gives_a_list_of_many_runs_as_json(folder: Path, capsys: pytest.
     assert first["run"] == files[0]
     assert first["max_lr"] == clrfast.logs.read(files[0]).analyze().suggestion.max_lr
     assert second["max_lr"] is None
-    assert "lrs must hold at least" in second["error"]
+    assert "lr must hold at least" in second["error"]
 
 
 def test_analyze_takes_runs_for_repeats(
@@ -216,7 +216,7 @@ def test_analyze_finds_the_columns_that_are_named(tmp_path: Path, capsys: pytest
     [
         (["logs", "--plot", "x.png"], "--plot draws one run, and there is more than a.csv: name one file,"),
         (["logs/short.csv", "logs/short.csv", "log.json"], "log.json: No such file"),
-        (["logs/short.csv", "logs/none.csv"], "none of 2 runs can be analysed; logs/short.csv: lrs must"),
+        (["logs/short.csv", "logs/none.csv"], "none of 2 runs can be analysed; logs/short.csv: lr must"),
         (["logs/nothing*"], "logs/nothing*: no file there has a name of a known format"),
         (["logs/other.json"], "logs/other.json: no column has one of the usual names for lr"),
     ],

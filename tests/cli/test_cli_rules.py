@@ -39,7 +39,7 @@ def test_rule_makes_the_suggestion(
     columns = np.array(LOGS[log]["lr"]), np.array(LOGS[log]["loss"])
     clrfast.Log(*columns).to_csv(tmp_path / "log.csv")
     arguments = ["--rule", rule, "--json", *(["--smoothed"] if smoothed else [])]
-    answer = rules.compare(*columns, raw=not smoothed)[rule]
+    answer = rules.compare(*columns, smoothed=smoothed)[rule]
     if answer is None:
         assert main(["analyze", str(tmp_path / "log.csv"), *arguments]) == 1
         assert rule in capsys.readouterr().err.splitlines()[-1]
@@ -77,11 +77,11 @@ def test_rule_that_fails_is_told_for_its_run(folder: Path, capsys: pytest.Captur
     clrfast.Log(short, 2 - short).to_csv("short.csv")
     lines = analysed(capsys, ".", "--rule", "fastai_slide").splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["mobilenet.csv", "short.csv", "small.csv"]
-    assert "losses must leave fastai_slide at least 16 rows" in lines[2]
+    assert "loss must leave fastai_slide at least 16 rows" in lines[2]
     entries = json.loads(analysed(capsys, ".", "--rule", "fastai_slide", "--json"))
     assert "at least 16 rows" in entries[1]["error"]
     assert main(["analyze", "short.csv", "--rule", "fastai_slide"]) == 1
-    assert "clrfast: short.csv: losses must leave fastai_slide" in capsys.readouterr().err
+    assert "clrfast: short.csv: loss must leave fastai_slide" in capsys.readouterr().err
 
 
 def test_rules_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_rules_side_by_side_say_why_one_has_nothing(folder: Path, capsys: pytest
     clrfast.Log(lr, 2 - lr).to_csv("short.csv")
     lines = analysed(capsys, "short.csv", "--compare-rules").splitlines()
     slide = lines[ALL.index("fastai_slide") + 1]
-    assert re.search(r"fastai_slide +- +- +losses must leave fastai_slide at least 16 rows", slide)
+    assert re.search(r"fastai_slide +- +- +loss must leave fastai_slide at least 16 rows", slide)
     printed = json.loads(analysed(capsys, "short.csv", "--compare-rules", "--json"))
     entry = printed["rules"][ALL.index("fastai_slide")]
     assert entry["max_lr"] is None
@@ -172,7 +172,7 @@ def test_unknown_rule_lists_the_choices(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("option", "module"), [("out.png", "_matplotlib.plot_analysis"), ("out.html", "_html_page.page")]
+    ("option", "module"), [("out.png", "_matplotlib.plot"), ("out.html", "_html_page.page")]
 )
 def test_failed_drawing_leaves_no_file(
     option: str,

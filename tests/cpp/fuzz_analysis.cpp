@@ -6,13 +6,13 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/analyze.hpp"
 #include "analysis/ema.hpp"
 #include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
-#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
 #include "check.hpp"
@@ -25,7 +25,7 @@ void check_analysis(const State& state) {
   if (cells_with_loss(state) < kFewestCells) return;
   const Analysis analysis = analyze(state);
   const Suggestion& s = analysis.findings.suggestion;
-  CHECK(analysis.findings.curve.loss.size() == analysis.points.size());
+  CHECK(analysis.findings.fit.loss.size() == analysis.points.size());
   if (s.max_lr != s.max_lr) {
     CHECK(s.base_lr != s.base_lr && s.confidence == Confidence::kLow && !s.reasons.empty());
     return;
@@ -35,16 +35,51 @@ void check_analysis(const State& state) {
   CHECK(s.base_lr_interval.low <= s.base_lr && s.base_lr <= s.base_lr_interval.high);
 }
 
+void check_round_trip(const State& state) {
+  CHECK(state.rows() >= 0 && state.rows() <= kMostRows);
+  const std::string saved = to_bytes(state);
+  CHECK(to_bytes(from_bytes(saved.data(), saved.size())) == saved);
+}
+
+// Whatever a state grows by, it can be saved and read, or what refuses to be added changes nothing.
+template <typename Add>
+bool grows(State& state, const Add& add) {
+  const std::string before = to_bytes(state);
+  try {
+    add(state);
+  } catch (const std::invalid_argument&) {
+    CHECK(to_bytes(state) == before);
+    return false;
+  }
+  check_round_trip(state);
+  return true;
+}
+
+void check_growth(State state, std::int64_t step) {
+  const double lr = 0.1, loss = 1;
+  grows(state, [&](State& s) { s.add(column_of(&lr), column_of(&loss), 1, step); });
+  grows(state, [&](State& s) { s.add(column_of(&lr), column_of(&loss), 1, s.next_step()); });
+  grows(state, [&](State& s) { s.put(s, step); });
+  grows(state, [&](State& s) { s.put(State(s), s.next_step()); });
+  int doublings = 0;
+  while (grows(state, [](State& s) { s.merge(State(s)); })) CHECK(++doublings < 60);
+}
+
 void try_bytes(const char* bytes, std::size_t size) {
   State state;
   try {
     state = from_bytes(bytes, size);
-  } catch (const std::invalid_argument&) {
+  } catch (const std::invalid_argument& error) {
+    CHECK(size < 8 || std::memcmp(bytes, "clrfast", 7) != 0 || bytes[7] == 2 ||
+          std::string(error.what()).find("of format") != std::string::npos);
     return;
   }
-  const std::string again = to_bytes(state);
-  CHECK(to_bytes(from_bytes(again.data(), again.size())) == again);
+  CHECK(bytes[7] == 2);
+  check_round_trip(state);
   check_analysis(state);
+  std::int64_t step = 0;
+  std::memcpy(&step, bytes + size - sizeof step, sizeof step);
+  if (!state.empty()) check_growth(std::move(state), step);
 }
 
 template <typename T>
@@ -77,8 +112,11 @@ void try_rows(const char* bytes, std::size_t size, bool ramp) {
     parts.merge(second);
     CHECK(parts.rows() == whole.rows() && parts.nonfinite() == whole.nonfinite());
     CHECK(parts.cells().size() == whole.cells().size());
-    const std::string saved = to_bytes(whole);
-    CHECK(to_bytes(from_bytes(saved.data(), saved.size())) == saved);
+    check_round_trip(whole);
+    std::vector<double> wide(loss.begin(), loss.end());
+    State same;
+    CHECK(same.add(rates, column_of(wide.data()), wide.size(), 0, 2) == kNoRow);
+    CHECK(to_bytes(same) == to_bytes(whole));
   } else {
     CHECK(whole.empty());
   }
@@ -86,12 +124,15 @@ void try_rows(const char* bytes, std::size_t size, bool ramp) {
 
   std::vector<double> smoothed(loss.size());
   Ema(0.98).run(losses, loss.size(), smoothed.data());
-  running_median(losses, loss.size(), 5, smoothed.data());
-  ema_by_half_life(rates, losses, loss.size(), 0.2, smoothed.data());
+  std::vector<double> wide(loss.begin(), loss.end()), wide_smoothed(loss.size());
+  Ema(0.98).run(column_of(wide.data()), wide.size(), wide_smoothed.data());
+  CHECK(wide.empty() ||
+        std::memcmp(smoothed.data(), wide_smoothed.data(), wide.size() * sizeof(double)) == 0);
   CHECK(longest_descent(losses, loss.size()).length <= loss.size());
 }
 
-// A good state, of which the bytes say what to damage: place and new value in turn.
+// A good state, of which the bytes say what to damage, its format among it: place and new value in
+// turn.
 void try_damage(const char* bytes, std::size_t size) {
   std::vector<double> lr, loss;
   for (int i = 0; i < 60; ++i) {

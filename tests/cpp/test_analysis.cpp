@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <stdexcept>
@@ -11,7 +12,6 @@
 #include "analysis/kernels.hpp"
 #include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
-#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
 #include "check.hpp"
@@ -147,14 +147,60 @@ void parts_that_counted_from_zero_are_put_in_a_row() {
       state_of(Log{{log.lr.begin(), log.lr.begin() + 999}, {log.loss.begin(), log.loss.end()}});
   State part;
   CHECK(part.add(column_of(&log.lr[999]), column_of(&log.loss[999]), 2001, 0) == kNoRow);
-  part.shift_steps(999);
-  all.merge(part);
+  all.put(part, 999);
   check_same(state_of(log), all);
-  part.shift_steps(-999);
-  for (const Cell& cell : part.cells()) {
-    const bool empty = cell.count + cell.nonfinite == 0;
-    CHECK(empty ? cell.first == Cell{}.first && cell.last == Cell{}.last
-                : cell.first >= 0 && cell.last <= 2000);
+  CHECK(all.next_step() == 3000);
+  State back;
+  back.put(all, -999);
+  for (const Cell& cell : back.cells()) {
+    CHECK(cell.empty() ? cell.first == Cell{}.first && cell.last == Cell{}.last
+                       : cell.first >= -999 && cell.last <= 2000);
+  }
+}
+
+template <typename Call>
+bool refused(const Call& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void rows_and_steps_have_bounds() {
+  const Log log = valley_log(100, 1e-3, 1, 0.1);
+  const Column lr = column_of(log.lr.data()), loss = column_of(log.loss.data());
+  State many = state_of(log);
+  int doublings = 0;
+  for (; !refused([&] { many.merge(State(many)); }); ++doublings) CHECK(doublings < 60);
+  CHECK(many.rows() == std::int64_t{100} << doublings && many.rows() <= kMostRows);
+  const std::string before = to_bytes(many);
+  CHECK(refused([&] { many.put(many, 0); }));
+  CHECK(to_bytes(from_bytes(before.data(), before.size())) == before);
+  while (many.rows() <= kMostRows - 100) {  // fill it up with smaller and smaller states
+    State fitting = state_of(log);
+    while (fitting.rows() * 2 <= kMostRows - many.rows()) fitting.merge(State(fitting));
+    many.merge(fitting);
+  }
+  const std::string full = to_bytes(many);
+  CHECK(refused([&] { many.add(lr, loss, 100, 0); }) && to_bytes(many) == full);
+  CHECK(to_bytes(from_bytes(full.data(), full.size())) == full);
+
+  for (const std::int64_t end : {kMostRows, -kMostRows}) {
+    State state;
+    const std::int64_t first = end > 0 ? end - 100 : end;
+    CHECK(state.add(lr, loss, 100, first) == kNoRow);
+    const std::string bytes = to_bytes(state);
+    CHECK(to_bytes(from_bytes(bytes.data(), bytes.size())) == bytes);
+    const std::int64_t beyond = end > 0 ? 1 : -1;
+    CHECK(refused([&] { state.add(lr, loss, 100, first + beyond); }));
+    CHECK(refused([&] { state.put(state, beyond); }));
+    CHECK(refused([&] { State().put(State(end), beyond); }));
+    CHECK(refused([&] { state.add(lr, loss, 1, std::numeric_limits<std::int64_t>::min()); }));
+    CHECK(refused([&] { state.add(lr, loss, 1, std::numeric_limits<std::int64_t>::max()); }));
+    CHECK(to_bytes(state) == bytes);
+    CHECK(State(end).next_step() == end);
   }
 }
 
@@ -174,6 +220,33 @@ void columns_of_any_layout_give_the_same() {
   check_same(state, state_of(rounded));
 }
 
+// Every combination, dense or not, aligned or not: to the last bit.
+void rows_of_float32_give_the_bits_of_float64() {
+  Log log = valley_log(20000, 1e-3, 1, 0.1);
+  log.loss[70] = log.loss[12345] = NAN;
+  std::vector<float> lr(log.lr.begin(), log.lr.end()), loss(log.loss.begin(), log.loss.end());
+  log.lr.assign(lr.begin(), lr.end());
+  log.loss.assign(loss.begin(), loss.end());
+  const std::string wanted = to_bytes(state_of(log));
+  std::vector<double> average(loss.size()), single_average(loss.size());
+  Ema(0.98).run(column_of(log.loss.data()), loss.size(), average.data());
+  std::string shifted(sizeof(float) * loss.size() + 1, ' ');
+  std::memcpy(&shifted[1], loss.data(), sizeof(float) * loss.size());
+  const Column dense{loss.data(), sizeof(float), true};
+  CHECK(dense.dense_single());
+  const Column unaligned{&shifted[1], sizeof(float), true};
+  CHECK(!unaligned.dense_single());
+  for (const Column& losses : {dense, unaligned, column_of(log.loss.data())}) {
+    for (const Column& rates : {Column{lr.data(), sizeof(float), true}, column_of(log.lr.data())}) {
+      State state;
+      CHECK(state.add(rates, losses, lr.size(), 0) == kNoRow);
+      CHECK(to_bytes(state) == wanted);
+    }
+    Ema(0.98).run(losses, loss.size(), single_average.data());
+    CHECK(std::memcmp(average.data(), single_average.data(), sizeof(double) * loss.size()) == 0);
+  }
+}
+
 void bytes_round_trip() {
   Log log = valley_log(500, 1e-3, 1, 0.1);
   log.loss[400] = NAN;
@@ -181,13 +254,57 @@ void bytes_round_trip() {
   const std::string bytes = to_bytes(state);
   check_same(state, from_bytes(bytes.data(), bytes.size()));
   CHECK(to_bytes(from_bytes(bytes.data(), bytes.size())) == bytes);
-  bool refused = false;
-  try {
-    from_bytes(bytes.data(), bytes.size() - 1);
-  } catch (const std::invalid_argument&) {
-    refused = true;
+  CHECK(refused([&] { from_bytes(bytes.data(), bytes.size() - 1); }));
+  CHECK(from_bytes(bytes.data(), bytes.size()).next_step() == 500);
+}
+
+void another_format_is_named() {
+  std::string bytes = to_bytes(state_of(valley_log(500, 1e-3, 1, 0.1)));
+  const auto error = [&](char format) {
+    bytes[7] = format;
+    try {
+      from_bytes(bytes.data(), bytes.size());
+    } catch (const std::invalid_argument& refusal) {
+      return std::string(refusal.what());
+    }
+    return std::string();
+  };
+  CHECK(error('\2').empty());
+  CHECK(error('\3') ==
+        "data is a State of format 3, written by a newer clrfast: this one reads up to 2");
+  CHECK(error('\1') == "data is a State of format 1, which no release wrote: this one reads 2");
+  bytes.resize(8);  // whatever follows: a newer format may be anything
+  CHECK(error('\377').find("format 255, written by a newer") != std::string::npos);
+}
+
+// As far as the digits of the losses go: here they have them all.
+void a_constant_added_to_all_losses_changes_nothing() {
+  for (const double fall : {1e-3, 1e3}) {  // and one that the log does not reach
+    Log log = valley_log(3000, fall, 1, 0.02);
+    for (double& loss : log.loss) loss = std::ldexp(std::round(std::ldexp(loss, 20)), -20);
+    const Analysis plain = analyze(state_of(log));
+    for (const double offset : {1e9, -1e9, 1e6}) {
+      Log moved = log;
+      for (double& loss : moved.loss) loss += offset;
+      const Analysis other = analyze(state_of(moved));
+      const Suggestion &a = plain.findings.suggestion, &b = other.findings.suggestion;
+      CHECK(near(std::log(a.max_lr), std::log(b.max_lr), 1e-6));
+      CHECK(near(std::log(a.base_lr), std::log(b.base_lr), 1e-6));
+      CHECK(a.confidence == b.confidence && a.reasons == b.reasons);
+      for (std::size_t i = 0; i < plain.points.size(); ++i) {
+        CHECK(std::fabs(plain.findings.fit.loss[i] + offset - other.findings.fit.loss[i]) < 1e-6);
+        CHECK(std::fabs(plain.findings.fit.slope[i] - other.findings.fit.slope[i]) < 1e-6);
+      }
+    }
   }
-  CHECK(refused);
+}
+
+// What float64 rounds off is no fall.
+void rounding_is_no_fall() {
+  Log log = valley_log(3000, 1e-3, 1, 0);
+  for (double& loss : log.loss) loss = 1e9 + 1e-8 * loss;  // an ulp is 1.2e-7
+  const Suggestion found = analyze(state_of(log)).findings.suggestion;
+  CHECK(std::isnan(found.max_lr) && found.confidence == Confidence::kLow);
 }
 
 void rates_may_lie_anywhere_in_the_grid() {
@@ -212,11 +329,11 @@ void a_line_is_fitted_exactly() {
     points.rows.push_back(1 + i % 4);
   }
   for (const double window : {0.05, 0.7, 100.0}) {
-    const Curve curve = fit(points, window);
+    const Fit fitted = fit(points, window);
     for (std::size_t i = 0; i < points.size(); ++i) {
-      CHECK(near(curve.slope[i], 3, 1e-7));
-      CHECK(near(curve.loss[i], points.loss[i], 1e-14));
-      CHECK(curve.slope_se[i] < 1e-7);
+      CHECK(near(fitted.slope[i], 3, 1e-7));
+      CHECK(near(fitted.loss[i], points.loss[i], 1e-14));
+      CHECK(fitted.slope_se[i] < 1e-7);
     }
   }
 }
@@ -300,23 +417,6 @@ void runs_get_the_answers_they_would_get_alone() {
   CHECK(analyze_runs(lr, loss, offsets, 2).bad_row == 5000);
 }
 
-void smoothers_do_as_they_say() {
-  const double lr[] = {1, 2, 4, 2, 2};
-  const double loss[] = {8, 4, NAN, 0, 100};
-  double smoothed[5];
-  // Half as much for each doubling, up or down.
-  CHECK(ema_by_half_life(column_of(lr), column_of(loss), 5, std::log(2.0), smoothed) == kNoRow);
-  CHECK(near(smoothed[0], 8) && near(smoothed[1], 8 / 1.5));
-  CHECK(near(smoothed[2], 8 / 1.5));
-  CHECK(near(smoothed[3], (1 + 1) / (0.125 + 0.25 + 1)));
-  CHECK(near(smoothed[4], (1 + 1 + 100) / (0.125 + 0.25 + 2)));
-  running_median(column_of(loss), 5, 3, smoothed);
-  CHECK(smoothed[0] == 6 && smoothed[1] == 6 && smoothed[2] == 2);
-  CHECK(smoothed[3] == 50 && smoothed[4] == 50);
-  running_median(column_of(loss), 5, 1, smoothed);
-  CHECK(smoothed[0] == 8 && std::isnan(smoothed[2]));
-}
-
 void the_longest_descent_is_found() {
   const double loss[] = {5, 9, 4, NAN, 8, 3, 7, 7, 6, 9};
   const Descent descent = longest_descent(column_of(loss), 10);
@@ -332,14 +432,18 @@ int main() {
   a_state_holds_the_means_of_its_cells();
   merged_states_equal_one_state();
   parts_that_counted_from_zero_are_put_in_a_row();
+  rows_and_steps_have_bounds();
   columns_of_any_layout_give_the_same();
+  rows_of_float32_give_the_bits_of_float64();
   bytes_round_trip();
+  another_format_is_named();
   rates_may_lie_anywhere_in_the_grid();
   a_line_is_fitted_exactly();
   a_huge_loss_costs_no_digits_beyond_the_window();
   phases_are_where_they_were_put();
+  a_constant_added_to_all_losses_changes_nothing();
+  rounding_is_no_fall();
   the_average_is_that_of_its_recurrence();
   runs_get_the_answers_they_would_get_alone();
-  smoothers_do_as_they_say();
   the_longest_descent_is_found();
 }

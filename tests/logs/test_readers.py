@@ -105,7 +105,6 @@ def test_a_state_fed_in_chunks_agrees_with_the_log_in_memory(name: str, tmp_path
     for chunk in logs.iter_chunks(path):
         state.add(chunk.lr, chunk.loss)
     direct, streamed = analyze(lr, loss).suggestion, state.analyze().suggestion
-    assert direct.max_lr is not None
     assert streamed.max_lr == pytest.approx(direct.max_lr, rel=1e-9)
     assert streamed.base_lr == pytest.approx(direct.base_lr, rel=1e-9)
 
@@ -137,10 +136,10 @@ def test_a_bad_rate_is_found_by_its_row_in_the_log(tmp_path: Path, monkeypatch: 
         for chunk in logs.iter_chunks(path):
             state.add(chunk.lr, chunk.loss)
 
-    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+    with pytest.raises(ValueError, match=r"got -1\.0 \(row 700\)$"):
         feed()
     assert 0 < state.n < 700
-    with pytest.raises(ValueError, match=r"not -1\.0 \(row 700\)$"):
+    with pytest.raises(ValueError, match=r"got -1\.0 \(row 700\)$"):
         logs.read(path).analyze()
 
 
@@ -326,7 +325,6 @@ def test_runs_are_analysed_each_or_as_repeats(tmp_path: Path) -> None:
         assert row["max_lr"] == pytest.approx(part.analyze().suggestion.max_lr, rel=1e-9)
     repeats = log.analyze_repeats()
     assert repeats.n == 1500
-    assert repeats.suggestion.max_lr is not None
     assert table["max_lr"].min() * 0.8 < repeats.suggestion.max_lr < table["max_lr"].max() * 1.25
     single = logs.read(tmp_path / "a.csv")
     assert single.split()[""] is single

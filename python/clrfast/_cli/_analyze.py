@@ -137,5 +137,5 @@ def _read(options: argparse.Namespace) -> Results:
         return streamed(paths, choice, rows=rows, one=one, progress=options.progress)
     names = [OURS, *rules.RULES] if options.compare_rules else [options.rule]
     return ruled(
-        paths, choice, names, raw=not options.smoothed, rows=rows, one=one, progress=options.progress
+        paths, choice, names, smoothed=options.smoothed, rows=rows, one=one, progress=options.progress
     )

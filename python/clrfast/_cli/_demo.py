@@ -143,8 +143,6 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
 
     suggestion = analysis.suggestion
     base, top = suggestion.base_lr, suggestion.max_lr
-    if base is None or top is None:
-        raise ValueError(f"the range test suggests no range: {'; '.join(suggestion.reasons)}")
     ways = [
         Way("fixed", f"{_FIXED:g}", schedules.constant(_FIXED)),
         Way("triangular", f"{base:.2g} to {top:.2g}, 2 cycles", schedules.triangular(base, top, steps / 4)),

@@ -124,7 +124,7 @@ def ruled(
     choice: Choice,
     names: Sequence[str],
     *,
-    raw: bool,
+    smoothed: bool,
     rows: Rows | None,
     one: bool,
     progress: bool,
@@ -136,7 +136,7 @@ def ruled(
         choice: The columns.
         names: The rules: the first one's suggestion becomes that of the analysis, and a run for which it
             has none cannot be analysed.
-        raw: Whether the losses are raw ones; see :func:`clrfast.rules.compare`.
+        smoothed: Whether the losses were smoothed already; see :func:`clrfast.rules.compare`.
         rows: As for :func:`streamed`.
         one: Whether several runs are an error.
         progress: Show a bar.
@@ -150,7 +150,7 @@ def ruled(
         if isinstance(analysis, str):
             found[name] = analysis
             continue
-        asked = {rule: _suggest(rule, analysis, raw=raw) for rule in names}
+        asked = {rule: _suggest(rule, analysis, smoothed=smoothed) for rule in names}
         first = asked.pop(names[0])
         if isinstance(first, str):
             found[name] = first
@@ -162,10 +162,10 @@ def ruled(
     return found
 
 
-def _suggest(rule: str, analysis: Analysis, *, raw: bool) -> Suggestion | str:
+def _suggest(rule: str, analysis: Analysis, *, smoothed: bool) -> Suggestion | str:
     if rule == OURS:
         return analysis.suggestion
-    return _attempt(lambda: rules.suggest(rule, analysis.lr, analysis.loss, raw=raw))
+    return _attempt(lambda: rules.suggest(rule, analysis.lr, analysis.loss, smoothed=smoothed))
 
 
 def _attempt(find: Callable[[], T]) -> T | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clrfast._cli._read import Results, Run
+from clrfast.analysis._analysis import picture_of
 
 if TYPE_CHECKING:
     from clrfast.analysis import Analysis, Suggestion
@@ -20,8 +20,8 @@ MOST_RUNS = 500  # whose curves a page has: 50 kB and more each
 
 def summary(analysis: Analysis) -> dict[str, object]:
     """Return what ``--json`` prints: the two bounds first, then all that the analysis says of itself."""
-    suggestion = analysis.suggestion
-    return {"base_lr": suggestion.base_lr, "max_lr": suggestion.max_lr, **analysis.to_dict()}
+    base_lr, max_lr = analysis.suggestion.bounds
+    return {"base_lr": base_lr, "max_lr": max_lr, **analysis.to_dict()}
 
 
 def entry(result: Run | str) -> dict[str, object]:
@@ -37,7 +37,7 @@ def entry(result: Run | str) -> dict[str, object]:
         "rules": [
             {"rule": rule, "base_lr": None, "max_lr": None, "error": found}
             if isinstance(found, str)
-            else {"rule": rule, **dataclasses.asdict(found)}
+            else {"rule": rule, **found.to_dict()}
             for rule, found in suggestions.items()
         ],
     }
@@ -64,8 +64,7 @@ def _cells(found: Suggestion | str) -> tuple[str, ...]:
         return ("-", "-", "", "", found)
     interval = found.max_lr_interval
     return (
-        "-" if found.base_lr is None else f"{found.base_lr:.2e}",
-        "-" if found.max_lr is None else f"{found.max_lr:.2e}",
+        *("-" if lr is None else f"{lr:.2e}" for lr in found.bounds),
         "" if interval is None else f"{interval[0]:.2e} and {interval[1]:.2e}",
         found.confidence or "",
         "; ".join(found.reasons),
@@ -91,12 +90,11 @@ def save_plot(
     """Save the picture of `analysis` in the format that the name says."""
     from matplotlib.figure import Figure
 
-    from clrfast._pictures._matplotlib import plot_analysis
+    from clrfast._pictures._matplotlib import plot
 
     figure = Figure(figsize=(8, 5), layout="constrained")
-    ax = plot_analysis(
-        analysis, figure.subplots(), intervals=True, legend=True, others=_suggested(others or {})
-    )
+    drawn = picture_of(analysis, _suggested(others or {}))
+    ax = plot(drawn, figure.subplots(), intervals=True, legend=True)
     ax.set_title(title, loc="left", parse_math=False)
     picture = io.BytesIO()  # so that no half of a file is left if drawing fails
     figure.savefig(picture, dpi=150, format=Path(path).suffix[1:].lower())
@@ -107,19 +105,16 @@ def save_html(found: Results, path: str | Path, title: str) -> None:
     """Save the page of all runs."""
     from clrfast._pictures._html_page import page
 
-    runs = {
-        name: (result.analysis, _suggested(result.others))
-        for name, result in found.items()
-        if isinstance(result, Run)
-    }
+    runs = {name: result for name, result in found.items() if isinstance(result, Run)}
     if len(runs) > MOST_RUNS:  # a browser has to hold all of them
         print(
             f"clrfast: warning: {path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs",
             file=sys.stderr,
         )
         runs = dict(islice(runs.items(), MOST_RUNS))
-    several = len(found) > 1 or any(others for _, others in runs.values())
-    text = page(title, runs, table(found) if several else ())
+    several = len(found) > 1 or any(run.others for run in runs.values())
+    pictures = {name: picture_of(run.analysis, _suggested(run.others)) for name, run in runs.items()}
+    text = page(title, pictures, table(found) if several else ())
     _save(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be text
 
 

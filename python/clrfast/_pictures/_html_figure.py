@@ -2,85 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from clrfast._pictures import _picture
+from clrfast._pictures._picture import (
+    BOUND_COLOURS,
+    LOSS_COLOUR,
+    OTHERS_COLOUR,
+    PHASE_COLOURS,
+    Mark,
+    Picture,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clrfast.analysis import Analysis, Suggestion
-
 _SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
 
 
-def figure(analysis: Analysis, others: Mapping[str, Suggestion]) -> str:
-    """Return Plotly's JSON of both panels, with what other rules suggest; it holds no text but ours."""
-    lines = [*_curves(analysis), *_markers(analysis, others)]
+def figure(picture: Picture) -> str:
+    """Return Plotly's JSON of both panels; it holds no text but ours."""
+    lines = [*_curves(picture), *_markers(picture)]
     drawn = go.Figure([go.Scatter(**{"mode": "lines", **line}) for line in lines])
-    shapes, labels = _places(analysis)
-    drawn.update_layout(_layout(analysis), shapes=shapes, annotations=labels)
+    shapes, labels = _places(picture)
+    drawn.update_layout(_layout(picture), shapes=shapes, annotations=labels)
     text: str = drawn.to_json()
     return text
 
 
-def _curves(analysis: Analysis) -> list[dict[str, Any]]:
+def _curves(picture: Picture) -> list[dict[str, Any]]:
     """Return the losses, and the fit and its slope with their bands."""
     lines: list[dict[str, Any]] = []
-    rows = _picture.rows(analysis)
-    if rows is not None:
-        faint = {"color": _picture.LOSS_COLOUR, "width": 0.8}
-        lines.append({"x": rows[0], "y": rows[1], "name": "loss", "line": faint, "opacity": 0.4})
+    lr = picture.lr
+    if picture.rows is not None:
+        rates, losses = picture.rows
+        faint = {"color": LOSS_COLOUR, "width": 0.8}
+        lines.append({"x": rates, "y": losses, "name": "loss", "line": faint, "opacity": 0.4})
     else:
-        name = "loss, lowest to highest"
-        lines += _band(analysis.grid_lr, analysis.grid_lowest, analysis.grid_highest, name, opacity=0.15)
+        lines += _band(lr, picture.lowest, picture.highest, "loss, lowest to highest", opacity=0.15)
     for axis, name, values, error in (
-        ("y", _picture.fit(analysis), analysis.grid_loss, analysis.grid_loss_se),
-        ("y2", "slope", analysis.grid_slope, analysis.grid_slope_se),
+        ("y", picture.fit, picture.loss, picture.loss_se),
+        ("y2", "slope", picture.slope, picture.slope_se),
     ):
         band = "± standard error"
-        lines += _band(analysis.grid_lr, values - error, values + error, band, opacity=0.3, yaxis=axis)
-        solid = {"color": _picture.LOSS_COLOUR, "width": 2, "simplify": False}
-        lines.append({"x": analysis.grid_lr, "y": values, "name": name, "line": solid, "yaxis": axis})
+        lines += _band(lr, values - error, values + error, band, opacity=0.3, yaxis=axis)
+        solid = {"color": LOSS_COLOUR, "width": 2, "simplify": False}
+        lines.append({"x": lr, "y": values, "name": name, "line": solid, "yaxis": axis})
     return lines
 
 
-def _markers(analysis: Analysis, others: Mapping[str, Suggestion]) -> list[dict[str, Any]]:
+def _markers(picture: Picture) -> list[dict[str, Any]]:
     """Return the suggested rates on the fitted curve."""
     markers = []
-    for bound in _picture.bounds(analysis):
-        markers.append(_marker(bound.name, bound.lr, bound.loss, bound.colour, "circle"))
+    for bound in picture.bounds:
+        markers.append(_marker(bound, BOUND_COLOURS[bound.name], "circle"))
         if bound.interval is not None:
             low, high = bound.interval
             around = {"symmetric": False, "array": [high - bound.lr], "arrayminus": [bound.lr - low]}
             markers[-1]["error_x"] = {"type": "data", "thickness": 2.5, **around}
-    for (name, other), symbol in zip(others.items(), cycle(_SYMBOLS)):
-        if other.max_lr is not None:
-            loss = _picture.loss_at(analysis, other.max_lr)
-            markers.append(_marker(name, other.max_lr, loss, _picture.OTHERS_COLOUR, symbol))
+    for other, symbol in zip(picture.others, cycle(_SYMBOLS)):
+        markers.append(_marker(other, OTHERS_COLOUR, symbol))
     return markers
 
 
-def _places(analysis: Analysis) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _places(picture: Picture) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what reaches over both panels, phases and rates, and the names of the phases."""
     shapes, labels = [], []
-    for name, start, stop in _picture.phases(analysis):
-        colour = _picture.PHASE_COLOURS[name]
+    for phase in picture.phases:
+        colour = PHASE_COLOURS[phase.name]
         filled = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}, "layer": "below"}
-        shapes.append(_upright(start, stop, type="rect", **filled))
-        labels.append(_label(name, start, colour, xanchor="left"))
-    diverged = analysis.phases.divergence_lr
+        shapes.append(_upright(phase.start, phase.stop, type="rect", **filled))
+        labels.append(_label(phase.name, phase.start, colour, xanchor="left"))
+    diverged = picture.divergence_lr
     if diverged is not None:
-        colour = _picture.PHASE_COLOURS["rising"]
+        colour = PHASE_COLOURS["rising"]
         shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
         labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90))
-    for bound in _picture.bounds(analysis):
-        shapes.append(_upright(bound.lr, bound.lr, line={"color": bound.colour, "width": 1.5}))
+    for bound in picture.bounds:
+        shapes.append(_upright(bound.lr, bound.lr, line={"color": BOUND_COLOURS[bound.name], "width": 1.5}))
     return shapes, labels
 
 
@@ -95,15 +97,15 @@ def _band(
     """Return the lines whose space between is filled."""
     whole = np.isfinite(low) & np.isfinite(high)
     common = {"x": lr[whole], "yaxis": yaxis, "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
-    red, green, blue = bytes.fromhex(_picture.LOSS_COLOUR[1:])
+    red, green, blue = bytes.fromhex(LOSS_COLOUR[1:])
     filled = {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{opacity})", "name": name}
     hidden, legend = {"showlegend": False}, {"showlegend": yaxis == "y"}  # one entry for both panels
     return [{**common, **hidden, "y": low[whole]}, {**common, **filled, **legend, "y": high[whole]}]
 
 
-def _marker(name: str, lr: float, loss: float, colour: str, symbol: str) -> dict[str, Any]:
+def _marker(mark: Mark, colour: str, symbol: str) -> dict[str, Any]:
     marker = {"color": colour, "size": 9, "symbol": symbol}
-    return {"x": [lr], "y": [loss], "name": f"{name} {lr:.2g}", "mode": "markers", "marker": marker}
+    return {"x": [mark.lr], "y": [mark.loss], "name": mark.label, "mode": "markers", "marker": marker}
 
 
 def _upright(start: float, stop: float, **style: Any) -> dict[str, Any]:
@@ -117,13 +119,13 @@ def _label(text: str, lr: float, colour: str, **style: Any) -> dict[str, Any]:
     return {"text": text, "font": {"color": colour}, **place, **style}
 
 
-def _layout(analysis: Analysis) -> dict[str, Any]:
+def _layout(picture: Picture) -> dict[str, Any]:
     axis = {"gridcolor": "#e4e4e4", "linecolor": "#444", "mirror": True, "ticks": "outside"}
-    rates = [float(np.log10(rate)) for rate in _picture.lr_limits(analysis)]
+    rates = [float(np.log10(rate)) for rate in picture.lr_limits]
     losses = {
         "title": "Loss",
         "domain": [0.32, 1],
-        "range": _picture.loss_limits(analysis),
+        "range": picture.loss_limits,
         "zeroline": False,
     }
     slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True, "zerolinecolor": "#444"}

@@ -6,12 +6,9 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from string import Template
-from typing import TYPE_CHECKING
 
+from clrfast._pictures._picture import Picture
 from clrfast._require import require
-
-if TYPE_CHECKING:
-    from clrfast.analysis import Analysis, Suggestion
 
 # The policy forbids the browser every request, whatever a name in the page or a later Plotly may try.
 _PAGE = Template("""<!DOCTYPE html>
@@ -73,16 +70,12 @@ show();
 """)
 
 
-def page(
-    title: str,
-    runs: Mapping[str, tuple[Analysis, Mapping[str, Suggestion]]],
-    table: Sequence[tuple[str, ...]] = (),
-) -> str:
+def page(title: str, runs: Mapping[str, Picture], table: Sequence[tuple[str, ...]] = ()) -> str:
     """Return the page.
 
     Args:
         title: Its heading.
-        runs: At least one, by name: its analysis, and what other rules suggest.
+        runs: At least one, by name.
         table: What to list above the curve: a header, and then rows that begin with the name of a run, which
             becomes a link where `runs` has it.
 
@@ -95,9 +88,9 @@ def page(
 
     numbers = {name: number for number, name in enumerate(runs)}
     entries = [
-        f'{{"id": "run-{numbers[name]}", "name": {json.dumps(name)}, "text": {json.dumps(str(analysis))}, '
-        f'"figure": {figure(analysis, others)}}}'
-        for name, (analysis, others) in runs.items()
+        f'{{"id": "run-{numbers[name]}", "name": {json.dumps(name)}, "text": {json.dumps(picture.text)}, '
+        f'"figure": {figure(picture)}}}'
+        for name, picture in runs.items()
     ]
     return _PAGE.substitute(
         title=html.escape(title),

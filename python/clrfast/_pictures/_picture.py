@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from clrfast.analysis import Analysis
 
 MOST_ROWS = 20_000  # more are drawn as a band
 LOSS_COLOUR = "#1f77b4"
@@ -18,89 +17,108 @@ PHASE_COLOURS = {"flat": "#7f7f7f", "falling": "#2ca02c", "rising": "#d62728"}
 BOUND_COLOURS = {"base_lr": "#9467bd", "max_lr": "#ff7f0e"}
 OTHERS_COLOUR = "#4d4d4d"  # what other rules suggest
 
+Interval = Optional["tuple[float, float]"]
+Rows = Optional["tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]"]
 
-class Bound(NamedTuple):
-    """A suggested rate, where it lies on the fitted curve, and what it is drawn with."""
+
+class Phase(NamedTuple):
+    """A part of the curve, and the rates between which it lies."""
+
+    name: str
+    start: float
+    stop: float
+
+
+class Mark(NamedTuple):
+    """A suggested rate, by the name of the bound or of the rule, where it lies on the fitted curve."""
 
     name: str
     lr: float
     loss: float
-    interval: tuple[float, float] | None
-    colour: str
+    interval: Interval = None
+
+    @property
+    def label(self) -> str:
+        """What a legend calls it."""
+        return f"{self.name} {self.lr:.2g}"
 
 
-def rows(analysis: Analysis) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None:
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """All that is drawn of an analysis: numbers and labels, and nothing that has to be asked.
+
+    Attributes:
+        rows: rates and losses to draw one by one, or None: then a band from `lowest` to `highest`.
+        lr: the rates of the fitted curve, ascending, shape (cells,), as all that follow.
+        loss: the fitted loss.
+        loss_se: its standard error.
+        slope: its slope against ln(lr).
+        slope_se: the slope's standard error.
+        lowest: the lowest loss of the rows around.
+        highest: the highest.
+        fit: what the fitted curve is called.
+        lr_range: the lowest and the highest rate of the log.
+        phases: those that the curve has, by ascending rate.
+        divergence_lr: the rate at which the loss diverged, or None.
+        bounds: what is suggested.
+        others: what other rules suggest.
+        trust: which rule made the suggestion, and how sure it is.
+        text: the whole analysis in words.
+    """
+
+    rows: Rows
+    lr: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    loss_se: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    slope_se: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    fit: str
+    lr_range: tuple[float, float]
+    phases: tuple[Phase, ...]
+    divergence_lr: float | None
+    bounds: tuple[Mark, ...]
+    others: tuple[Mark, ...]
+    trust: str
+    text: str
+
+    @property
+    def lr_limits(self) -> tuple[float, float]:
+        """The rates of the log, and somewhat more where a bound lies beyond them."""
+        low, high = self.lr_range
+        for bound in self.bounds:
+            low = min(low, bound.lr / 1.5)
+            high = max(high, bound.lr * 1.5) if bound.lr > high else high
+        return low, high
+
+    @property
+    def loss_limits(self) -> tuple[float, float]:
+        """Each loss below the curve, but not so much of the diverged part that it flattens the rest."""
+        if not len(self.loss):
+            return 0.0, 1.0
+        low, high = float(np.min(self.loss)), float(np.max(self.loss))
+        height = (high - low) or abs(high) or 1.0
+        lowest = self.lowest[np.isfinite(self.lowest)]
+        if len(lowest):
+            low = max(low - 3.0 * height, min(low, float(lowest.min())))
+        return low - 0.06 * height, high + 0.3 * height
+
+
+def rows_to_draw(lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]) -> Rows:
     """Return the rows by ascending rate, or None where there are none, or where a band shows more.
 
     That is so of many rows, and of rates that repeat, over which a line would only go up and down.
     """
-    if not 0 < len(analysis.lr) <= MOST_ROWS:
+    if not 0 < len(lr) <= MOST_ROWS:
         return None
-    order = np.argsort(analysis.lr, kind="stable")
-    rates = analysis.lr[order]
+    order = np.argsort(lr, kind="stable")
+    rates = lr[order]
     if 2 * np.count_nonzero(rates[1:] == rates[:-1]) >= len(rates):
         return None
-    return rates, analysis.loss[order]
+    return rates, loss[order]
 
 
-def bounds(analysis: Analysis) -> Iterator[Bound]:
-    """Yield the bounds that are suggested."""
-    found = analysis.suggestion
-    for name, lr, interval in (
-        ("base_lr", found.base_lr, found.base_lr_interval),
-        ("max_lr", found.max_lr, found.max_lr_interval),
-    ):
-        if lr is not None:
-            yield Bound(name, lr, loss_at(analysis, lr), interval, BOUND_COLOURS[name])
-
-
-def loss_at(analysis: Analysis, lr: float) -> float:
-    """Return the fitted loss at a rate."""
-    return float(np.interp(np.log(lr), np.log(analysis.grid_lr), analysis.grid_loss))
-
-
-def phases(analysis: Analysis) -> Iterator[tuple[str, float, float]]:
-    """Yield the name of each phase that the curve has, and the rates between which it lies."""
-    found = analysis.phases
-    lowest, highest = analysis.lr_range
-    rising_from = highest if found.turn_lr is None else found.turn_lr
-    flat_until = rising_from if found.plateau_end_lr is None else found.plateau_end_lr
-    for name, start, stop in (
-        ("flat", lowest, flat_until),
-        ("falling", flat_until, rising_from),
-        ("rising", rising_from, highest),
-    ):
-        if stop > start:
-            yield name, start, stop
-
-
-def lr_limits(analysis: Analysis) -> tuple[float, float]:
-    """Return the rates of the log, and somewhat more where a bound lies beyond them."""
-    low, high = analysis.lr_range
-    for bound in bounds(analysis):
-        low = min(low, bound.lr / 1.5)
-        high = max(high, bound.lr * 1.5) if bound.lr > high else high
-    return low, high
-
-
-def loss_limits(analysis: Analysis) -> tuple[float, float]:
-    """Show each loss below the curve, but keep the diverged part from flattening the rest."""
-    if not len(analysis.grid_loss):
-        return 0.0, 1.0
-    low, high = float(np.min(analysis.grid_loss)), float(np.max(analysis.grid_loss))
-    height = (high - low) or abs(high) or 1.0
-    lowest = analysis.grid_lowest[np.isfinite(analysis.grid_lowest)]
-    if len(lowest):
-        low = max(low - 3.0 * height, min(low, float(lowest.min())))
-    return low - 0.06 * height, high + 0.3 * height
-
-
-def fit(analysis: Analysis) -> str:
-    """Return what the fitted curve is, and over how much of ln(lr) it averages."""
-    return f"fit over ±{analysis.window / np.log(10):.1f} decades"
-
-
-def trust(analysis: Analysis) -> str:
-    """Return which rule made the suggestion, and how sure it is."""
-    found = analysis.suggestion
-    return f"rule: {found.rule}" + ("" if found.confidence is None else f", confidence: {found.confidence}")
+def loss_at(lr: float, grid_lr: NDArray[np.float64], grid_loss: NDArray[np.float64]) -> float:
+    """Return the fitted loss at a rate; NaN where nothing was fitted."""
+    return float(np.interp(np.log(lr), np.log(grid_lr), grid_loss)) if len(grid_lr) else math.nan

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 from clrfast.analysis._analysis import Analysis as Analysis
 from clrfast.analysis._analysis import Phases as Phases
-from clrfast.analysis._analysis import Suggestion as Suggestion
-from clrfast.analysis._analysis import analyze as analyze
+from clrfast.analysis._analyze import analyze as analyze
 from clrfast.analysis._runs import analyze_repeats as analyze_repeats
 from clrfast.analysis._runs import analyze_runs as analyze_runs
 from clrfast.analysis._state import State as State
+from clrfast.analysis._suggestion import NoSuggestionError as NoSuggestionError
+from clrfast.analysis._suggestion import Suggestion as Suggestion
 
-__all__ = ["Analysis", "Phases", "State", "Suggestion", "analyze", "analyze_repeats", "analyze_runs"]
+__all__ = [
+    "Analysis",
+    "NoSuggestionError",
+    "Phases",
+    "State",
+    "Suggestion",
+    "analyze",
+    "analyze_repeats",
+    "analyze_runs",
+]
 
 
 def __dir__() -> list[str]:

@@ -1,23 +1,29 @@
-"""What an analysis finds, and :func:`analyze`, which finds it in one log."""
+"""What an analysis finds: the fitted curve, its phases, a suggestion; in words, as JSON, as a picture."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from clrfast import _core
-from clrfast.analysis._columns import bad_rate, columns, thread_count
+from clrfast._pictures._picture import Mark, Phase, Picture, loss_at, rows_to_draw
+from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+_FORMAT = 1  # of to_dict()
+_NONE: Mapping[str, Suggestion] = MappingProxyType({})
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Phases:
     """Where the loss changes its character along the ramp; rates, or None where it does not.
 
@@ -29,39 +35,19 @@ class Phases:
         divergence_lr: it has risen by half of what it had fallen, or is no longer finite.
     """
 
+    __module__ = "clrfast.analysis"  # what pickles name
+
     plateau_end_lr: float | None
     steepest_lr: float | None
     min_lr: float | None
     turn_lr: float | None
     divergence_lr: float | None
 
-
-@dataclasses.dataclass(frozen=True)
-class Suggestion:
-    """A range of rates to cycle in, with how far it can be trusted.
-
-    Attributes:
-        base_lr: the lower bound; None if the log shows nothing to suggest a range by, or if the rule
-            gives no lower bound.
-        max_lr: the upper bound, and the peak for one-cycle training; None if the log shows nothing.
-        base_lr_interval: where `base_lr` would probably lie in another test, as (low, high); None if
-            there is no bound, or if the rule does not say.
-        max_lr_interval: where `max_lr` would; None likewise.
-        confidence: "high", "medium" or "low"; None if the rule does not say.
-        lower_bound: whether the loss still falls at the highest rate of the log, so that `max_lr`
-            may well be higher.
-        reasons: what lowered the confidence, a sentence each; empty if nothing did.
-        rule: the name of the rule that made the suggestion.
-    """
-
-    base_lr: float | None
-    max_lr: float | None
-    base_lr_interval: tuple[float, float] | None
-    max_lr_interval: tuple[float, float] | None
-    confidence: Literal["high", "medium", "low"] | None
-    lower_bound: bool
-    reasons: tuple[str, ...]
-    rule: str
+    def __repr__(self) -> str:
+        """Name those rates that there are."""
+        rates = dataclasses.asdict(self)
+        found = [f"{name}={lr:.3g}" for name, lr in rates.items() if lr is not None]
+        return f"<Phases: {', '.join(found) or 'none'}>"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -86,6 +72,8 @@ class Analysis:
         n: number of rows.
         n_nonfinite: how many of them have a loss that is NaN, infinite or beyond 1e100.
     """
+
+    __module__ = "clrfast.analysis"
 
     lr: NDArray[np.floating[Any]]
     loss: NDArray[np.floating[Any]]
@@ -115,11 +103,7 @@ class Analysis:
 
     def __repr__(self) -> str:
         """One line: the range, its confidence, the number of rows."""
-        s = self.suggestion
-        low = "" if s.base_lr is None else f"{s.base_lr:.3g} "
-        found = "no range" if s.max_lr is None else f"{low}to {s.max_lr:.3g}"
-        trust = f"rule {s.rule}" if s.confidence is None else f"confidence {s.confidence}"
-        return f"<Analysis of {self.n:,} rows: {found}, {trust}>"
+        return f"<Analysis of {self.n:,} rows: {self.suggestion._summary()}>"
 
     def __str__(self) -> str:
         """The three phases and the suggestion, for people."""
@@ -140,8 +124,8 @@ class Analysis:
             f"  flat     until lr {rate(p.plateau_end_lr)}",
             f"  falling  steepest at lr {rate(p.steepest_lr)}, lowest at {rate(p.min_lr)}",
             f"  rising   from lr {rate(p.turn_lr)}, diverged at {rate(p.divergence_lr)}",
-            bound("base_lr", s.base_lr, s.base_lr_interval),
-            bound("max_lr", s.max_lr, s.max_lr_interval),
+            bound("base_lr", s.bounds[0], s.base_lr_interval),
+            bound("max_lr", s.bounds[1], s.max_lr_interval),
             f"rule: {s.rule}",
             *([] if s.confidence is None else [f"confidence: {s.confidence}"]),
             *(f"  - {reason}" for reason in s.reasons),
@@ -156,16 +140,17 @@ class Analysis:
                 `grid_slope`, `grid_slope_se`). The rows themselves are never included.
 
         Returns:
-            The fields `n`, `n_nonfinite`, `lr_range`, `window`, `phases` and `suggestion`; what is
-            not a finite number is None.
+            The number of this layout, `format`, 1, and the fields `n`, `n_nonfinite`, `lr_range`, `window`,
+            `phases` and `suggestion`; what is not a finite number is None.
         """
         summary: dict[str, Any] = {
+            "format": _FORMAT,
             "n": self.n,
             "n_nonfinite": self.n_nonfinite,
             "lr_range": self.lr_range,
             "window": self.window,
             "phases": dataclasses.asdict(self.phases),
-            "suggestion": dataclasses.asdict(self.suggestion),
+            "suggestion": self.suggestion.to_dict(),
         }
         if curve:
             names = ("grid_lr", "grid_loss", "grid_loss_se", "grid_slope", "grid_slope_se")
@@ -181,11 +166,14 @@ class Analysis:
             legend: add a legend.
 
         Returns:
-            The axes drawn into. Nothing is shown or saved. Needs matplotlib.
-        """
-        from clrfast._pictures._matplotlib import plot_analysis
+            The axes drawn into. Nothing is shown or saved.
 
-        return plot_analysis(self, ax, intervals=intervals, legend=legend, others={})
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        from clrfast._pictures._matplotlib import plot
+
+        return plot(picture_of(self), ax, intervals=intervals, legend=legend)
 
     def to_html(self, title: str = "LR range test") -> str:
         """Return a page for a browser, about 5 MB: the curve and its slope, to zoom into, and the suggestion.
@@ -194,11 +182,14 @@ class Analysis:
             title: its heading, any text.
 
         Returns:
-            HTML that holds all it needs and loads nothing. Needs Plotly.
+            HTML that holds all it needs and loads nothing.
+
+        Raises:
+            ImportError: Plotly is not installed.
         """
         from clrfast._pictures._html_page import page
 
-        return page(title, {title: (self, {})})
+        return page(title, {title: picture_of(self)})
 
 
 def _plain(value: Any) -> Any:
@@ -211,87 +202,46 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def analyze(lrs: ArrayLike, losses: ArrayLike, *, beta: float = 0.98, threads: int | None = None) -> Analysis:
-    """Find the phases of a range test's curve and suggest `base_lr` and `max_lr`.
+def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> Picture:
+    """Return what is drawn of an analysis, and of what other rules suggest, by their names."""
 
-    The loss is fitted against ln(lr) by local linear regression, on the raw losses: no
-    successive differences, no bias towards the ramp's direction. Rows may come in any order and
-    from any ramp (exponential, linear, staircase, repeated); a falling ramp is analysed as the
-    data it is, although its losses carry what was learned at higher rates.
+    def mark(name: str, lr: float, interval: tuple[float, float] | None = None) -> Mark:
+        return Mark(name, lr, loss_at(lr, analysis.grid_lr, analysis.grid_loss), interval)
 
-    Args:
-        lrs: the rate of each row, positive and finite: a list, an array of any real dtype, or a
-            CPU tensor, one-dimensional.
-        losses: the loss of each row, as long as `lrs`. May be negative, NaN or infinite: a
-            non-finite loss counts as divergence.
-        beta: factor of the debiased exponential moving average in `Analysis.smoothed`, in [0, 1).
-            The suggestion does not depend on it.
-        threads: how many to use at most, at least 1; by default one for each core. Short logs take
-            one anyway.
-
-    Returns:
-        The analysis.
-
-    Raises:
-        TypeError: a column does not hold real numbers.
-        ValueError: the columns differ in length or are not one-dimensional; a rate is not
-            positive and finite; there are too few rates with a finite loss to lay a curve
-            through; `beta` or `threads` is out of range.
-    """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta must be in [0, 1), not {beta!r}")
-    lr, loss = columns(lrs, losses)
-    state = _core.State()
-    add_columns(state, lr, loss, 0, threads)
-    return analysis_of(state, lr, loss, beta)
-
-
-def add_columns(
-    state: _core.State,
-    lr: NDArray[np.floating[Any]],
-    loss: NDArray[np.floating[Any]],
-    first_step: int,
-    threads: int | None,
-) -> None:
-    """Add rows, or raise the error for the first rate that is none: its row counts those added before."""
-    bad = state.add(lr, loss, first_step, thread_count(threads))
-    if bad is not None:
-        raise bad_rate(float(lr[bad]), f" (row {state.extent()['rows'] + bad})")
-
-
-def analysis_of(
-    state: _core.State,
-    lr: NDArray[np.floating[Any]],
-    loss: NDArray[np.floating[Any]],
-    beta: float,
-) -> Analysis:
-    """Analyse what the core's state holds."""
-    found, extent = state.analyze(), state.extent()
-    curve, suggestion = found["curve"], found["suggestion"]
-    return Analysis(
-        lr=lr,
-        loss=loss,
-        beta=beta,
-        lr_range=(extent["lowest_lr"], extent["highest_lr"]),
-        grid_lr=np.exp(curve["x"]),
-        grid_loss=curve["loss"],
-        grid_loss_se=curve["loss_se"],
-        grid_slope=curve["slope"],
-        grid_slope_se=curve["slope_se"],
-        grid_lowest=found["lowest"],
-        grid_highest=found["highest"],
-        window=found["window"],
-        phases=Phases(**found["phases"]),
-        suggestion=Suggestion(
-            base_lr=suggestion["base_lr"],
-            max_lr=suggestion["max_lr"],
-            base_lr_interval=suggestion["base_lr_interval"],
-            max_lr_interval=suggestion["max_lr_interval"],
-            confidence=cast('Literal["high", "medium", "low"]', suggestion["confidence"]),
-            lower_bound=suggestion["lower_bound"],
-            reasons=suggestion["reasons"],
-            rule="clrfast",
-        ),
-        n=extent["rows"],
-        n_nonfinite=extent["nonfinite"],
+    found = analysis.suggestion
+    base_lr, max_lr = found.bounds
+    trust = "" if found.confidence is None else f", confidence: {found.confidence}"
+    bounds = (("base_lr", base_lr, found.base_lr_interval), ("max_lr", max_lr, found.max_lr_interval))
+    return Picture(
+        rows=rows_to_draw(analysis.lr, analysis.loss),
+        lr=analysis.grid_lr,
+        loss=analysis.grid_loss,
+        loss_se=analysis.grid_loss_se,
+        slope=analysis.grid_slope,
+        slope_se=analysis.grid_slope_se,
+        lowest=analysis.grid_lowest,
+        highest=analysis.grid_highest,
+        fit=f"fit over ±{analysis.window / math.log(10):.1f} decades",
+        lr_range=analysis.lr_range,
+        phases=tuple(_phases(analysis)),
+        divergence_lr=analysis.phases.divergence_lr,
+        bounds=tuple(mark(name, lr, interval) for name, lr, interval in bounds if lr is not None),
+        others=tuple(mark(name, other.max_lr) for name, other in others.items() if other),
+        trust=f"rule: {found.rule}{trust}",
+        text=str(analysis),
     )
+
+
+def _phases(analysis: Analysis) -> Iterator[Phase]:
+    """Yield each phase that the curve has."""
+    found = analysis.phases
+    lowest, highest = analysis.lr_range
+    rising_from = highest if found.turn_lr is None else found.turn_lr
+    flat_until = rising_from if found.plateau_end_lr is None else found.plateau_end_lr
+    for phase in (
+        Phase("flat", lowest, flat_until),
+        Phase("falling", flat_until, rising_from),
+        Phase("rising", rising_from, highest),
+    ):
+        if phase.stop > phase.start:
+            yield phase

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,13 +11,63 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+class HasColumns(Protocol):
+    """A log: anything with a column of rates and a column of losses, such as a :class:`clrfast.Log`."""
+
+    @property
+    def lr(self) -> Any:
+        """The rates."""
+
+    @property
+    def loss(self) -> Any:
+        """The losses."""
+
+
+class Frame(Protocol):
+    """A data frame, of pandas or another library, that has the columns `lr` and `loss`."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns, or their names."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """One column."""
+
+
+def columns_of(log: Any) -> tuple[Any, Any]:
+    """Return the rates and the losses of a log or a data frame.
+
+    Raises:
+        TypeError: it is neither.
+        ValueError: a data frame lacks one of the columns; or the log holds several runs.
+    """
+    if hasattr(log, "columns") and hasattr(log, "__getitem__"):
+        found = []
+        for name in ("lr", "loss"):
+            try:
+                found.append(log[name])
+            except Exception:  # each library has an error of its own
+                raise ValueError(f"a data frame must have the columns lr and loss, got no {name}") from None
+        return found[0], found[1]
+    if not (hasattr(log, "lr") and hasattr(log, "loss")):
+        raise TypeError(
+            f"loss must be given beside lr, or a log that has both columns, got {type(log).__name__} alone"
+        )
+    if getattr(log, "runs", ()):
+        raise ValueError(
+            f"the log must hold one run, got {len(log.runs)}: use log.analyze_runs() for each, or "
+            "log.analyze_repeats() if they repeat one test"
+        )
+    return log.lr, log.loss
+
+
 def column(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return `values` as float64 or float32, copied only if needed, or say why they are neither."""
     array = _array(name, values)
     if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.dtype.kind not in "iuf" and array.size:
-        raise TypeError(f"{name} must hold real numbers, not {array.dtype}")
+        raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
     if array.dtype in (np.float64, np.float32) and array.dtype.isnative:
         return array
     return array.astype(np.float64)
@@ -38,17 +88,17 @@ def _array(name: str, values: Any) -> NDArray[Any]:
         ) from None
 
 
-def columns(lrs: ArrayLike, losses: ArrayLike) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+def columns(lr: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
     """Return both columns as the core takes them, of equal length.
 
     Raises:
         TypeError: a column does not hold real numbers.
         ValueError: a column is not one-dimensional, or they differ in length.
     """
-    lr, loss = column("lrs", lrs), column("losses", losses)
-    if len(lr) != len(loss):
-        raise ValueError(f"lrs and losses must be of equal length, not {len(lr)} and {len(loss)}")
-    return lr, loss
+    rates, losses = column("lr", lr), column("loss", loss)
+    if len(rates) != len(losses):
+        raise ValueError(f"lr and loss must be of equal length, got {len(rates)} and {len(losses)} rows")
+    return rates, losses
 
 
 def _cores() -> int:
@@ -61,10 +111,10 @@ def _cores() -> int:
 def thread_count(threads: int | None) -> int:
     """Return how many threads to use at most: as asked for, or as many as there are cores."""
     if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads!r}")
+        raise ValueError(f"threads must be at least 1, got {threads!r}")
     return threads or _cores()
 
 
 def bad_rate(lr: float, where: str = "") -> ValueError:
-    """Return the error for a rate that is none."""
-    return ValueError(f"lrs must be positive and finite (1e-300 to 1e300), not {lr!r}{where}")
+    """Return the error for a value that cannot be a rate."""
+    return ValueError(f"lr must be positive and finite (1e-300 to 1e300), got {lr!r}{where}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clrfast import _core
-from clrfast.analysis._analysis import Analysis, analysis_of
+from clrfast.analysis._analysis import Analysis
+from clrfast.analysis._analyze import analysis_of
 from clrfast.analysis._columns import bad_rate, columns, thread_count
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def analyze_runs(
-    lrs: ArrayLike,
-    losses: ArrayLike,
+    lr: ArrayLike,
+    loss: ArrayLike,
     *,
     run: ArrayLike | None = None,
     offsets: ArrayLike | None = None,
@@ -29,9 +30,9 @@ def analyze_runs(
     Say which rows belong together by `run` or by `offsets`, not by both.
 
     Args:
-        lrs: rates of all runs, as :func:`analyze` takes them.
-        losses: losses of all runs, as long as `lrs`.
-        run: the run of each row, as long as `lrs`: numbers or names, in any order.
+        lr: rates of all runs, as :func:`analyze` takes them.
+        loss: losses of all runs, as long as `lr`.
+        run: the run of each row, as long as `lr`: numbers or names, in any order.
         offsets: where runs that follow each other start, and the last one ends: ascending
             integers from 0 to the number of rows, one more than there are runs.
         threads: how many to use at most, at least 1; by default one for each core.
@@ -41,13 +42,13 @@ def analyze_runs(
         `pandas.DataFrame` takes as it is), with the fields `run`, `n`, `n_nonfinite`, `base_lr`,
         `base_lr_low`, `base_lr_high`, `max_lr`, `max_lr_low`, `max_lr_high`, `plateau_end_lr`,
         `steepest_lr`, `min_lr`, `turn_lr`, `divergence_lr`, `confidence` ("low", "medium",
-        "high") and `lower_bound`. A rate is NaN where :class:`Suggestion` and :class:`Phases`
+        "high") and `still_falling`. A rate is NaN where :class:`Suggestion` and :class:`Phases`
         have None, or where a run is too short for an analysis.
 
     Raises:
         TypeError, ValueError: as :func:`analyze` does; or `run` and `offsets` do not fit.
     """
-    runs = _grouped(lrs, losses, run, offsets)
+    runs = _grouped(lr, loss, run, offsets)
     found = _core.analyze_runs(runs.lr, runs.loss, runs.starts.tolist(), thread_count(threads))
     if isinstance(found, int):
         raise runs.bad_rate(found)
@@ -68,8 +69,8 @@ def table_of(names: NDArray[Any], found: NDArray[np.void]) -> NDArray[np.void]:
 
 
 def analyze_repeats(
-    lrs: ArrayLike,
-    losses: ArrayLike,
+    lr: ArrayLike,
+    loss: ArrayLike,
     *,
     run: ArrayLike | None = None,
     offsets: ArrayLike | None = None,
@@ -78,8 +79,8 @@ def analyze_repeats(
     """Analyse repeated runs of one test (other seeds, say) as one, for a surer suggestion.
 
     Args:
-        lrs: rates of all runs, as :func:`analyze` takes them.
-        losses: losses of all runs, as long as `lrs`.
+        lr: rates of all runs, as :func:`analyze` takes them.
+        loss: losses of all runs, as long as `lr`.
         run: the run of each row, as in :func:`analyze_runs`.
         offsets: where runs start and end, as in :func:`analyze_runs`.
         threads: how many to use at most, at least 1; by default one for each core.
@@ -92,7 +93,7 @@ def analyze_repeats(
     Raises:
         TypeError, ValueError: as :func:`analyze_runs` does, or :func:`analyze`.
     """
-    runs = _grouped(lrs, losses, run, offsets)
+    runs = _grouped(lr, loss, run, offsets)
     states = []
     for start, stop in zip(runs.starts, runs.starts[1:]):
         states.append(_core.State())  # all count their steps from 0
@@ -109,10 +110,11 @@ def repeats_of(
     table = _core.analyze_states(states)
     whole = _core.State()
     for state in states:
-        whole.merge(state, 0)
+        whole.merge(state)
     merged = analysis_of(whole, lr, loss, beta=0.0)
-    base = _spread(table["base_lr"], merged.suggestion.base_lr)
-    top = _spread(table["max_lr"], merged.suggestion.max_lr)
+    base_lr, max_lr = merged.suggestion.bounds
+    base = _spread(table["base_lr"], base_lr)
+    top = _spread(table["max_lr"], max_lr)
     if base is None or top is None:
         return merged
     suggestion = dataclasses.replace(merged.suggestion, base_lr_interval=base, max_lr_interval=top)
@@ -150,12 +152,12 @@ class _Runs(NamedTuple):
         return bad_rate(float(self.lr[row]), f" (row {place})")
 
 
-def _grouped(lrs: ArrayLike, losses: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> _Runs:
-    lr, loss = columns(lrs, losses)
-    names, starts, order = _places(len(lr), run, offsets)
+def _grouped(lr: ArrayLike, loss: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> _Runs:
+    rates, losses = columns(lr, loss)
+    names, starts, order = _places(len(rates), run, offsets)
     if order is not None:
-        lr, loss = lr[order], loss[order]
-    return _Runs(lr, loss, names, starts, order)
+        rates, losses = rates[order], losses[order]
+    return _Runs(rates, losses, names, starts, order)
 
 
 def _places(
@@ -163,17 +165,18 @@ def _places(
 ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64] | None]:
     """Return the runs' names, their offsets, and the order that puts each run's rows together."""
     if (run is None) == (offsets is None):
-        raise TypeError("one of run and offsets must be given, and not both")
+        given = "neither" if run is None else "both"
+        raise TypeError(f"run or offsets must be given, and not both, got {given}")
     if offsets is not None:
         starts = np.asarray(offsets)
         if starts.ndim != 1 or starts.dtype.kind not in "iu" or len(starts) < 1:
-            raise TypeError(f"offsets must be a column of integers, not {offsets!r:.60}")
+            raise TypeError(f"offsets must be a column of integers, got {offsets!r:.60}")
         if starts[0] != 0 or starts[-1] != rows or np.any(starts[1:] < starts[:-1]):
-            raise ValueError(f"offsets must ascend from 0 to the number of rows, {rows}")
+            raise ValueError(f"offsets must ascend from 0 to the number of rows, {rows}, got {offsets!r:.60}")
         return np.arange(len(starts) - 1), starts.astype(np.int64), None
     names = np.asarray(run)
     if names.shape != (rows,):
-        raise ValueError(f"run must have one entry a row, shape ({rows},), not {names.shape}")
+        raise ValueError(f"run must have one entry a row, shape ({rows},), got {names.shape}")
     starts = np.flatnonzero(np.concatenate([[rows > 0], names[1:] != names[:-1]]))
     if len(np.unique(names[starts])) == len(starts):  # every run in one piece
         return names[starts], np.append(starts, rows), None

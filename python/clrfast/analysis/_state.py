@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clrfast import _core
-from clrfast.analysis._analysis import Analysis, add_columns, analysis_of
+from clrfast import _check, _core
+from clrfast.analysis._analysis import Analysis
+from clrfast.analysis._analyze import add_columns, analysis_of
 from clrfast.analysis._columns import bad_rate, columns
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ class State:
             has in the whole; repeated runs of one test each start at 0.
     """
 
+    __module__ = "clrfast.analysis"  # what pickles name
+
     def __init__(self, *, first_step: int = 0) -> None:
         """Start without rows."""
-        self._core = _core.State()
-        self._next_step = _check_step(first_step)
+        self._core = _core.State(_step("first_step", first_step))
 
     def add(
         self, lr: ArrayLike, loss: ArrayLike, *, step: int | None = None, threads: int | None = None
@@ -44,23 +45,26 @@ class State:
             threads: how many to use at most, at least 1; by default one for each core.
 
         Raises:
-            TypeError, ValueError: as :func:`analyze` does; then nothing was added.
+            TypeError, ValueError: as :func:`analyze` does; or steps would lie beyond 2**53, or there would be
+                more than 2**53 rows. Then nothing was added.
         """
-        first = self._next_step if step is None else _check_step(step)
+        first = None if step is None else _step("step", step)
         if np.ndim(lr) == 0 and np.ndim(loss) == 0:  # what a live loop gives
-            rate = _number(lr)
-            if not self._core.add_row(rate, _number(loss), first):
+            rate = _number("lr", lr)
+            if not self._core.add_row(rate, _number("loss", loss), first):
                 raise bad_rate(rate)
-            self._next_step = first + 1
             return
         rates, losses = columns(lr, loss)
         add_columns(self._core, rates, losses, first, threads)
-        self._next_step = first + len(rates)
 
     def merge(self, other: State) -> None:
-        """Add all rows that `other` holds; it stays as it is."""
-        self._core.merge(_check_state(other)._core, 0)
-        self._next_step = max(self._next_step, other._next_step)
+        """Add all rows that `other` holds; it stays as it is.
+
+        Raises:
+            TypeError: `other` is no State.
+            ValueError: there would be more than 2**53 rows; then nothing was added.
+        """
+        self._core.merge(_state(other)._core)
 
     def append(self, other: State) -> None:
         """Add all rows that `other` holds as those that follow: its step 0 is the next one here.
@@ -68,16 +72,16 @@ class State:
         For parts of one log of which no one knew, when they were read, how many rows precede them.
 
         Raises:
-            ValueError: steps would leave the range that `first_step` may have.
+            TypeError: `other` is no State.
+            ValueError: steps would lie beyond 2**53, or there would be more than 2**53 rows; then nothing
+                was added.
         """
-        steps = _check_step(self._next_step + _check_state(other)._next_step)
-        self._core.merge(other._core, self._next_step)
-        self._next_step = steps
+        self._core.append(_state(other)._core)
 
     @property
     def n(self) -> int:
         """Number of rows."""
-        return self._core.extent()["rows"]
+        return self._core.rows
 
     def analyze(self) -> Analysis:
         """Return what :func:`analyze` does for all rows; its `lr` and `loss` are empty.
@@ -89,18 +93,18 @@ class State:
         return analysis_of(self._core, nothing, nothing, beta=0.0)
 
     def to_bytes(self) -> bytes:
-        """Return the state as bytes, the same on every machine: 64 for each cell of its range."""
-        return self._next_step.to_bytes(8, "little", signed=True) + self._core.to_bytes()
+        """Return the state as bytes, the same on every machine: 64 for each cell of its range, and 48."""
+        return self._core.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> State:
         """Return the state that `data`, made by :meth:`to_bytes`, holds.
 
         Raises:
-            ValueError: the data is something else, or damaged.
+            ValueError: the data is something else, damaged, or written by a newer clrfast.
         """
-        core = _core.State.from_bytes(bytes(data[8:]))
-        state = cls(first_step=int.from_bytes(data[:8], "little", signed=True))
+        core = _core.State.from_bytes(bytes(data))
+        state = cls()
         state._core = core
         return state
 
@@ -110,28 +114,25 @@ class State:
 
     def __repr__(self) -> str:
         """Say how many rows there are, between which rates."""
-        extent = self._core.extent()
-        if extent["rows"] == 0:
+        rows, (low, high) = self._core.rows, self._core.lr_range
+        if rows == 0:
             return "<State of no rows>"
-        return (
-            f"<State of {extent['rows']:,} rows, "
-            f"rates {extent['lowest_lr']:.3g} to {extent['highest_lr']:.3g}>"
-        )
+        return f"<State of {rows:,} rows, rates {low:.3g} to {high:.3g}>"
 
 
-def _check_state(other: object) -> State:
+def _state(other: object) -> State:
     if not isinstance(other, State):
-        raise TypeError(f"other must be a State, not {type(other).__name__}")
+        raise TypeError(f"other must be a State, got {type(other).__name__}")
     return other
 
 
-def _number(value: Any) -> float:
+def _number(name: str, value: Any) -> float:
     # item() of a tensor, unlike float(), does not mind that gradients are recorded.
-    return float(value.item() if hasattr(value, "item") else value)
+    try:
+        return float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or a column of numbers, got {value!r:.60}") from None
 
 
-def _check_step(step: int) -> int:
-    number = operator.index(step)
-    if not -(2**52) <= number <= 2**52:
-        raise ValueError(f"a step must be within 2**52 of 0, not {number}")
-    return number
+def _step(name: str, step: int) -> int:
+    return _check.whole(name, step, least=-(2**53), most=2**53)

@@ -59,14 +59,18 @@ Analysis analyze(const State& state) {
   const std::size_t found = cells_with_loss(state);
   if (found < kFewestCells) {
     std::ostringstream message;
-    message << "lrs must hold at least " << kFewestCells
-            << " rates, 4 % or more apart, with a finite loss, not " << found;
+    message << "lr must hold at least " << kFewestCells
+            << " rates, 4 % or more apart, with a finite loss, got " << found;
     if (!state.empty())
       message << ", between " << state.lowest_lr() << " and " << state.highest_lr();
     throw std::invalid_argument(message.str());
   }
   const std::vector<Cell>& cells = state.cells();
-  Analysis analysis;
+  Analysis analysis{};
+  analysis.rows = state.rows();
+  analysis.nonfinite = state.nonfinite();
+  analysis.lowest_lr = state.lowest_lr();
+  analysis.highest_lr = state.highest_lr();
   Circumstances circumstances;
   const std::size_t diverged = first_diverged(cells);
   reserve(found, analysis.points);

@@ -1,9 +1,10 @@
 // From the statistics of a log to its curve, its phases and a suggested range of rates.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
-#include "analysis/curve.hpp"
+#include "analysis/fit.hpp"
 #include "analysis/state.hpp"
 #include "analysis/suggest.hpp"
 
@@ -13,7 +14,9 @@ namespace clrfast::analysis {
 Points points_of(const State& state);
 
 struct Analysis {
-  Points points;                        // those up to where the loss is finite no more
+  std::int64_t rows, nonfinite;         // of the log
+  double lowest_lr, highest_lr;         // likewise
+  Points points;                        // up to where the loss is finite no more
   std::vector<double> lowest, highest;  // of the losses in these cells
   Findings findings;
 };

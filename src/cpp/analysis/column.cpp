@@ -1,9 +1,16 @@
 #include "analysis/column.hpp"
 
+#include <cstdint>
 #include <cstring>
 
 namespace clrfast::analysis {
 namespace {
+
+template <typename T>
+bool dense(const Column& column) noexcept {
+  return column.stride == sizeof(T) &&
+         reinterpret_cast<std::uintptr_t>(column.data) % alignof(T) == 0;
+}
 
 // memcpy, because a strided element need not be aligned.
 template <typename T>
@@ -17,15 +24,23 @@ void gather(const char* from, std::ptrdiff_t stride, std::size_t rows, double* t
 
 }  // namespace
 
-const double* Column::read(std::size_t first, std::size_t rows, double* scratch) const noexcept {
-  const auto* at = static_cast<const char*>(from(first).data);
-  if (!single && stride == sizeof(double)) return reinterpret_cast<const double*>(at);
-  if (!single) {
-    gather<double>(at, stride, rows, scratch);
-  } else if (stride == sizeof(float)) {
-    gather<float>(at, sizeof(float), rows, scratch);  // a constant stride, which vectorises
+bool Column::dense_single() const noexcept { return single && dense<float>(*this); }
+
+template <>
+const float* Column::read<float>(std::size_t first, std::size_t, double*) const noexcept {
+  return static_cast<const float*>(from(first).data);
+}
+
+template <>
+const double* Column::read<double>(std::size_t first, std::size_t rows,
+                                   double* scratch) const noexcept {
+  const void* const at = from(first).data;
+  if (!single && dense<double>(*this)) return static_cast<const double*>(at);
+  const auto* const bytes = static_cast<const char*>(at);
+  if (single) {
+    gather<float>(bytes, stride, rows, scratch);
   } else {
-    gather<float>(at, stride, rows, scratch);
+    gather<double>(bytes, stride, rows, scratch);
   }
   return scratch;
 }

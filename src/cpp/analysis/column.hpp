@@ -1,4 +1,4 @@
-// A column of a log as it lies in memory, read in blocks of float64.
+// A column of a log as it lies in memory, read in blocks.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,13 @@ struct Column {
     return {static_cast<const char*>(data) + offset, stride, single};
   }
 
-  // Rows from `first` on; converted into `scratch` unless they can be used where they lie.
-  const double* read(std::size_t first, std::size_t rows, double* scratch) const noexcept;
+  // Whether its rows are float32 that can be used where they lie.
+  bool dense_single() const noexcept;
+
+  // Rows from `first` on. As double: converted into `scratch` unless they can be used where they
+  // lie. As float: of a column that is dense_single().
+  template <typename T>
+  const T* read(std::size_t first, std::size_t rows, double* scratch) const noexcept;
 };
 
 inline Column column_of(const double* data) noexcept { return {data, sizeof(double), false}; }

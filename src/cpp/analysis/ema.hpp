@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "analysis/column.hpp"
+#include "analysis/kernels.hpp"
 
 namespace clrfast::analysis {
 
@@ -16,6 +17,10 @@ class Ema {
   void run(const Column& loss, std::size_t rows, double* smoothed) noexcept;
 
  private:
+  template <typename T>
+  void run(const SmoothKernel<T>& kernel, const Column& loss, std::size_t rows,
+           double* smoothed) noexcept;
+
   double beta_;
   double average_ = 0;  // beta * average + (1 - beta) * loss, for each usable loss
   double weight_ = 0;   // the same recurrence on ones, 1 - beta^t: dividing by it removes the bias

@@ -2,14 +2,15 @@
 //
 // Rows are added up in eight lanes, whatever the width of the machine's vectors, so that every
 // level gives the same bits. The lanes are paired up from the widest native vector, or from single
-// numbers where the compiler knows none.
+// numbers where the compiler knows none. Rows of float32 become float64 as they are loaded.
 
 using analysis::kLargestLoss;
 using analysis::kSmoothRows;
 using analysis::RateRun;
 using analysis::RunSums;
+using analysis::usable;
 
-#if defined(__GNUC__)
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)
 #pragma GCC diagnostic ignored "-Wpsabi"  // warns of calls across files; all of these are inlined
 #if defined(__AVX512F__)
 typedef double Native __attribute__((vector_size(64)));
@@ -18,12 +19,23 @@ typedef double Native __attribute__((vector_size(32)));
 #else
 typedef double Native __attribute__((vector_size(16)));
 #endif
+typedef float NativeSingle __attribute__((vector_size(sizeof(Native) / 2)));
+inline void load(const float* from, Native& v) noexcept {
+  NativeSingle single;
+  std::memcpy(&single, from, sizeof single);
+  v = __builtin_convertvector(single, Native);
+}
 // Processors look ahead within a page, and in the one column that is being read. Where there is no
 // such row, this does nothing.
-inline void fetch_ahead(const double* row) noexcept { __builtin_prefetch(row + 768); }
+template <typename T>
+inline void fetch_ahead(const T* row) noexcept {
+  __builtin_prefetch(row + 6144 / sizeof(T));
+}
 #else
 typedef double Native;
-inline void fetch_ahead(const double*) noexcept {}
+inline void load(const float* from, Native& v) noexcept { v = *from; }
+template <typename T>
+inline void fetch_ahead(const T*) noexcept {}
 #endif
 
 template <typename Half>
@@ -41,8 +53,8 @@ inline Native if_usable(Native loss, Native value, Native otherwise) noexcept {
                                                                                   : otherwise;
 }
 
-template <typename H>
-inline void load(const double* from, Pair<H>& v) noexcept {
+template <typename T, typename H>
+inline void load(const T* from, Pair<H>& v) noexcept {
   load(from, v.a);
   load(from + sizeof(H) / sizeof(double), v.b);
 }
@@ -98,7 +110,8 @@ struct Widened<V, 1> {
 constexpr std::size_t kLanes = 8;
 typedef Widened<Native, kLanes * sizeof(double) / sizeof(Native)>::Type Lanes;
 
-inline Lanes load(const double* from) noexcept {
+template <typename T>
+inline Lanes load(const T* from) noexcept {
   Lanes v;
   load(from, v);
   return v;
@@ -109,8 +122,6 @@ inline Lanes fill(double value) noexcept {
   return v;
 }
 
-inline bool usable(double loss) noexcept { return loss <= kLargestLoss && loss >= -kLargestLoss; }
-
 inline double sum(const Lanes& v) noexcept {
   double x[kLanes];
   store(v, x);
@@ -118,8 +129,8 @@ inline double sum(const Lanes& v) noexcept {
 }
 
 // `kChecked`: leave out rows with an unusable loss; without, the caller checks the result.
-template <bool kChecked>
-RunSums sum_rows(const double* lr, const double* loss, std::size_t rows, double inverse_centre,
+template <bool kChecked, typename Rate, typename Loss>
+RunSums sum_rows(const Rate* lr, const Loss* loss, std::size_t rows, double inverse_centre,
                  double shift) noexcept {
   const Lanes zero = fill(0), half = fill(0.5), one = fill(1);
   const Lanes third = fill(1.0 / 3), quarter = fill(0.25);
@@ -151,18 +162,20 @@ RunSums sum_rows(const double* lr, const double* loss, std::size_t rows, double 
     if (high[k] > sums.highest) sums.highest = high[k];
   }
   for (; i < rows; ++i) {
-    if (kChecked && !usable(loss[i])) continue;
+    const double l = loss[i];
+    if (kChecked && !usable(l)) continue;
     const double u = lr[i] * inverse_centre - 1;
     sums.rows += 1;
-    sums.difference += loss[i] - shift;
+    sums.difference += l - shift;
     sums.offset += u * (1 - u * (0.5 - u * (1.0 / 3 - u * 0.25)));
-    if (loss[i] < sums.lowest) sums.lowest = loss[i];
-    if (loss[i] > sums.highest) sums.highest = loss[i];
+    if (l < sums.lowest) sums.lowest = l;
+    if (l > sums.highest) sums.highest = l;
   }
   return sums;
 }
 
-RunSums sum_run(const double* lr, const double* loss, std::size_t rows, double inverse_centre,
+template <typename Rate, typename Loss>
+RunSums sum_run(const Rate* lr, const Loss* loss, std::size_t rows, double inverse_centre,
                 double shift) noexcept {
   // Almost all runs are without an unusable loss, which would show in these three.
   const RunSums sums = sum_rows<false>(lr, loss, rows, inverse_centre, shift);
@@ -171,7 +184,8 @@ RunSums sum_run(const double* lr, const double* loss, std::size_t rows, double i
   return sum_rows<true>(lr, loss, rows, inverse_centre, shift);
 }
 
-RateRun rates_within(const double* lr, std::size_t rows, double low, double high) noexcept {
+template <typename Rate>
+RateRun rates_within(const Rate* lr, std::size_t rows, double low, double high) noexcept {
   constexpr std::size_t kStride = 8 * kLanes;
   RateRun run = {0, HUGE_VAL, -HUGE_VAL};
   std::size_t i = 0;
@@ -206,7 +220,8 @@ RateRun rates_within(const double* lr, std::size_t rows, double low, double high
 
 // Eight stretches at a time, each from zero, for the recurrence is a chain of dependent steps; what
 // came before a stretch is added afterwards, times a power of beta.
-bool smooth_block(const double* loss, double beta, const double* powers, double* average,
+template <typename Loss>
+bool smooth_block(const Loss* loss, double beta, const double* powers, double* average,
                   double* smoothed) noexcept {
   constexpr std::size_t kLength = kSmoothRows / kLanes;
   Lanes lowest = load(loss), highest = lowest, total = lowest;
@@ -245,4 +260,10 @@ bool smooth_block(const double* loss, double beta, const double* powers, double*
   return true;
 }
 
-constexpr analysis::RowKernels kRowKernels = {rates_within, sum_run, smooth_block};
+template <typename Rate, typename Loss>
+constexpr analysis::ColumnKernels<Rate, Loss> kColumnKernels = {rates_within<Rate>,
+                                                                sum_run<Rate, Loss>};
+
+constexpr analysis::RowKernels kRowKernels = {
+    kColumnKernels<double, double>, kColumnKernels<double, float>, kColumnKernels<float, double>,
+    kColumnKernels<float, float>,   {smooth_block<double>},        {smooth_block<float>}};

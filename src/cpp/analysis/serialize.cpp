@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "analysis/grid.hpp"
 #include "analysis/kernels.hpp"
@@ -11,12 +12,15 @@
 namespace clrfast::analysis {
 namespace {
 
-// The last byte is the version of what follows.
-constexpr char kMagic[9] = "clrfast\x01";
+// The bytes, in words of eight: the name and the format, the next step, the grid index of the first
+// cell, the number of cells, the lowest and the highest rate; then each cell, as struct Cell has
+// it. Format 1, which no release wrote, was without the next step.
+constexpr char kName[] = "clrfast";
+constexpr std::size_t kNameBytes = sizeof kName - 1;
+constexpr unsigned char kFormat = 2;
 constexpr std::size_t kWord = 8;
-constexpr std::size_t kHeaderBytes = 5 * kWord;
+constexpr std::size_t kHeaderBytes = 6 * kWord;
 constexpr std::size_t kCellBytes = 8 * kWord;
-constexpr std::int64_t kMostRows = std::int64_t{1} << 53;  // exact as float64
 
 void put(std::string& bytes, std::uint64_t word) {
   for (unsigned shift = 0; shift < 64; shift += 8)
@@ -31,9 +35,9 @@ void put(std::string& bytes, double value) {
   put(bytes, word);
 }
 
-class Reader {
+class Words {
  public:
-  explicit Reader(const char* at) noexcept : at_(at) {}
+  explicit Words(const char* at) noexcept : at_(at) {}
 
   std::int64_t integer() noexcept {
     std::uint64_t word = 0;
@@ -56,20 +60,22 @@ class Reader {
 };
 
 void require(bool fact, const char* what) {
-  if (!fact) throw std::invalid_argument(std::string("data is not a state of clrfast: ") + what);
+  if (!fact)
+    throw std::invalid_argument(std::string("data must be what State.to_bytes() gave, but ") +
+                                what);
 }
 
-Cell read_cell(Reader& reader) {
+Cell read_cell(Words& words) {
   const Cell empty;
   Cell cell;
-  cell.count = reader.integer();
-  cell.nonfinite = reader.integer();
-  cell.x = reader.number();
-  cell.loss = reader.number();
-  cell.lowest = reader.number();
-  cell.highest = reader.number();
-  cell.first = reader.integer();
-  cell.last = reader.integer();
+  cell.count = words.integer();
+  cell.nonfinite = words.integer();
+  cell.x = words.number();
+  cell.loss = words.number();
+  cell.lowest = words.number();
+  cell.highest = words.number();
+  cell.first = words.integer();
+  cell.last = words.integer();
   require(cell.count >= 0 && cell.count <= kMostRows && cell.nonfinite >= 0 &&
               cell.nonfinite <= kMostRows,
           "a number of rows is out of range");
@@ -85,7 +91,7 @@ Cell read_cell(Reader& reader) {
                 cell.loss >= cell.lowest - slack && cell.loss <= cell.highest + slack,
             "a loss is out of range");
   }
-  if (cell.count + cell.nonfinite == 0) {
+  if (cell.empty()) {
     require(cell.first == empty.first && cell.last == empty.last, "a cell without rows has steps");
   } else {
     require(cell.first <= cell.last && cell.first >= -kMostRows && cell.last <= kMostRows,
@@ -97,8 +103,10 @@ Cell read_cell(Reader& reader) {
 }  // namespace
 
 std::string to_bytes(const State& state) {
-  std::string bytes(kMagic, kWord);
+  std::string bytes(kName, kNameBytes);
   bytes.reserve(kHeaderBytes + kCellBytes * state.cells().size());
+  bytes.push_back(static_cast<char>(kFormat));
+  put(bytes, state.next_step());
   put(bytes, state.origin());
   put(bytes, static_cast<std::uint64_t>(state.cells().size()));
   put(bytes, state.lowest_lr());
@@ -117,15 +125,26 @@ std::string to_bytes(const State& state) {
 }
 
 State from_bytes(const char* bytes, std::size_t size) {
+  require(size >= kWord && std::memcmp(bytes, kName, kNameBytes) == 0,
+          "it begins with something else");
+  const auto format = static_cast<unsigned char>(bytes[kNameBytes]);
+  if (format != kFormat) {
+    const std::string found = "data is a State of format " + std::to_string(format);
+    const std::string ours = std::to_string(kFormat);
+    throw std::invalid_argument(
+        format > kFormat ? found + ", written by a newer clrfast: this one reads up to " + ours
+                         : found + ", which no release wrote: this one reads " + ours);
+  }
   require(size >= kHeaderBytes && (size - kHeaderBytes) % kCellBytes == 0, "its length is wrong");
-  require(std::memcmp(bytes, kMagic, kWord) == 0, "it begins with something else");
-  Reader reader(bytes + kWord);
-  const std::int64_t origin = reader.integer();
+  Words words(bytes + kWord);
+  const std::int64_t next_step = words.integer();
+  require(next_step >= -kMostRows && next_step <= kMostRows, "a step is out of range");
+  const std::int64_t origin = words.integer();
   const auto cells = static_cast<std::int64_t>((size - kHeaderBytes) / kCellBytes);
-  require(reader.integer() == cells, "its length is wrong");
-  const double lowest = reader.number();
-  const double highest = reader.number();
-  if (cells == 0) return State();
+  require(words.integer() == cells, "its length is wrong");
+  const double lowest = words.number();
+  const double highest = words.number();
+  if (cells == 0) return State(next_step);
   require(origin >= kLowestCell && cells <= kHighestCell - origin + 1,
           "a cell lies outside the grid");
   require(is_rate(lowest) && is_rate(highest) && cell_of(lowest) == origin &&
@@ -135,14 +154,12 @@ State from_bytes(const char* bytes, std::size_t size) {
   contents.reserve(static_cast<std::size_t>(cells));
   std::int64_t rows = 0;
   for (std::int64_t i = 0; i < cells; ++i) {
-    contents.push_back(read_cell(reader));
+    contents.push_back(read_cell(words));
     rows += contents.back().count + contents.back().nonfinite;
     require(rows <= kMostRows, "a number of rows is out of range");
   }
-  const auto holds_rows = [](const Cell& cell) { return cell.count + cell.nonfinite > 0; };
-  require(holds_rows(contents.front()) && holds_rows(contents.back()),
-          "its rates lie outside its cells");
-  return State(origin, std::move(contents), lowest, highest);
+  require(!contents.front().empty() && !contents.back().empty(), "its rates lie outside its cells");
+  return State(next_step, origin, std::move(contents), lowest, highest);
 }
 
 }  // namespace clrfast::analysis

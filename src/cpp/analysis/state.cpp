@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "analysis/grid.hpp"
@@ -14,8 +16,6 @@ namespace {
 
 // Starting a thread costs about as much as this many rows.
 constexpr std::size_t kRowsWorthAThread = 1 << 16;
-
-bool usable(double loss) noexcept { return std::fabs(loss) <= kLargestLoss; }
 
 // The cell that consecutive rows lie in; a ramp moves to a neighbour far more often than elsewhere.
 class Cursor {
@@ -44,8 +44,9 @@ class Cursor {
 constexpr std::size_t kFewRows = 16;
 
 // Rows of one cell.
-Cell sum_run(const RowKernels& kernels, const Cursor& cursor, const double* lr, const double* loss,
-             std::size_t rows, std::int64_t step) noexcept {
+template <typename Rate, typename Loss>
+Cell sum_run(const ColumnKernels<Rate, Loss>& kernels, const Cursor& cursor, const Rate* lr,
+             const Loss* loss, std::size_t rows, std::int64_t step) noexcept {
   Cell cell;
   cell.first = step;
   cell.last = step + static_cast<std::int64_t>(rows) - 1;
@@ -59,12 +60,13 @@ Cell sum_run(const RowKernels& kernels, const Cursor& cursor, const double* lr, 
     sums = kernels.sum_run(lr + i, loss + i, rows - i, cursor.inverse_centre(), shift);
   } else {
     for (; i < rows; ++i) {
-      if (!usable(loss[i])) continue;
+      const double l = loss[i];
+      if (!usable(l)) continue;
       sums.rows += 1;
-      sums.difference += loss[i] - shift;
+      sums.difference += l - shift;
       sums.offset += cell_offset(lr[i], cursor.inverse_centre());
-      sums.lowest = std::min(sums.lowest, loss[i]);
-      sums.highest = std::max(sums.highest, loss[i]);
+      sums.lowest = std::min(sums.lowest, l);
+      sums.highest = std::max(sums.highest, l);
     }
   }
   cell.count = static_cast<std::int64_t>(sums.rows);
@@ -77,7 +79,8 @@ Cell sum_run(const RowKernels& kernels, const Cursor& cursor, const double* lr, 
 }
 
 // The rates at the start that lie in the cursor's cell.
-RateRun rates_within(const RowKernels& kernels, const Cursor& cursor, const double* lr,
+template <typename Rate, typename Loss>
+RateRun rates_within(const ColumnKernels<Rate, Loss>& kernels, const Cursor& cursor, const Rate* lr,
                      std::size_t rows) noexcept {
   RateRun run{0, lr[0], lr[0]};
   for (; run.rows < rows && cursor.holds(lr[run.rows]); ++run.rows) {
@@ -87,17 +90,33 @@ RateRun rates_within(const RowKernels& kernels, const Cursor& cursor, const doub
       return {kFewRows + more.rows, std::min(run.lowest, more.lowest),
               std::max(run.highest, more.highest)};
     }
-    run.lowest = std::min(run.lowest, lr[run.rows]);
-    run.highest = std::max(run.highest, lr[run.rows]);
+    const double rate = lr[run.rows];
+    run.lowest = std::min(run.lowest, rate);
+    run.highest = std::max(run.highest, rate);
   }
   return run;
 }
 
+void require_steps(std::int64_t first, std::int64_t end) {
+  if (first < -kMostRows || end > kMostRows) {
+    throw std::invalid_argument("steps must stay from -2**53 to 2**53, got " +
+                                std::to_string(first) + " to " + std::to_string(end));
+  }
+}
+
+void require_room(std::int64_t rows, std::uint64_t more) {
+  if (more > static_cast<std::uint64_t>(kMostRows - rows)) {
+    throw std::invalid_argument("a State must hold at most 2**53 rows, got " +
+                                std::to_string(rows) + " and " + std::to_string(more) + " more");
+  }
+}
+
 }  // namespace
 
-void Cell::merge(const Cell& other) noexcept {
-  first = std::min(first, other.first);
-  last = std::max(last, other.last);
+void Cell::merge(const Cell& other, std::int64_t shift) noexcept {
+  if (other.empty()) return;
+  first = std::min(first, other.first + shift);
+  last = std::max(last, other.last + shift);
   nonfinite += other.nonfinite;
   if (other.count == 0) return;
   count += other.count;
@@ -108,45 +127,74 @@ void Cell::merge(const Cell& other) noexcept {
   highest = std::max(highest, other.highest);
 }
 
+State::State(std::int64_t next_step, std::int64_t origin, std::vector<Cell> cells, double lowest_lr,
+             double highest_lr) noexcept
+    : origin_(origin),
+      cells_(std::move(cells)),
+      lowest_lr_(lowest_lr),
+      highest_lr_(highest_lr),
+      next_step_(next_step) {
+  for (const Cell& cell : cells_) rows_ += cell.count + cell.nonfinite;
+}
+
 void State::cover(std::int64_t lowest, std::int64_t highest) {
-  if (cells_.empty()) origin_ = lowest;
-  if (lowest < origin_) {
-    cells_.insert(cells_.begin(), static_cast<std::size_t>(origin_ - lowest), Cell{});
-    origin_ = lowest;
-  }
-  const auto size = static_cast<std::size_t>(highest - origin_ + 1);
-  if (size > cells_.size()) cells_.resize(size);
+  const auto cells = static_cast<std::int64_t>(cells_.size());
+  const std::int64_t first = cells == 0 ? lowest : std::min(lowest, origin_);
+  const std::int64_t last = std::max(highest, cells == 0 ? highest : origin_ + cells - 1);
+  const auto size = static_cast<std::size_t>(last - first + 1);
+  if (size > cells_.capacity())  // the only thing that can fail, before anything changes
+    cells_.reserve(std::max(size, 2 * cells_.capacity()));
+  if (cells > 0) cells_.insert(cells_.begin(), static_cast<std::size_t>(origin_ - first), Cell{});
+  cells_.resize(size);
+  origin_ = first;
 }
 
 std::size_t State::scan(const Column& lr, const Column& loss, std::size_t from, std::size_t to,
                         std::int64_t first_step) {
-  const RowKernels& kernel = simd::level().rows;
+  const RowKernels& kernels = simd::level().rows;
+  if (lr.dense_single()) {
+    return loss.dense_single() ? scan(kernels.float_float, lr, loss, from, to, first_step)
+                               : scan(kernels.float_double, lr, loss, from, to, first_step);
+  }
+  return loss.dense_single() ? scan(kernels.double_float, lr, loss, from, to, first_step)
+                             : scan(kernels.double_double, lr, loss, from, to, first_step);
+}
+
+template <typename Rate, typename Loss>
+std::size_t State::scan(const ColumnKernels<Rate, Loss>& kernels, const Column& lr,
+                        const Column& loss, std::size_t from, std::size_t to,
+                        std::int64_t first_step) {
   Cursor cursor;
   double lr_scratch[kBlockRows], loss_scratch[kBlockRows];
   for (std::size_t start = from; start < to; start += kBlockRows) {
     const std::size_t rows = std::min(kBlockRows, to - start);
-    const double* rates = lr.read(start, rows, lr_scratch);
-    const double* losses = loss.read(start, rows, loss_scratch);
+    const Rate* rates = lr.read<Rate>(start, rows, lr_scratch);
+    const Loss* losses = loss.read<Loss>(start, rows, loss_scratch);
     for (std::size_t i = 0; i < rows;) {
       if (!cursor.holds(rates[i])) {
         if (!is_rate(rates[i])) return start + i;
         cursor.move_to(rates[i]);
         cover(cursor.cell(), cursor.cell());
       }
-      const RateRun run = rates_within(kernel, cursor, rates + i, rows - i);
+      const RateRun run = rates_within(kernels, cursor, rates + i, rows - i);
       lowest_lr_ = std::min(lowest_lr_, run.lowest);
       highest_lr_ = std::max(highest_lr_, run.highest);
       cells_[static_cast<std::size_t>(cursor.cell() - origin_)].merge(
-          sum_run(kernel, cursor, rates + i, losses + i, run.rows,
+          sum_run(kernels, cursor, rates + i, losses + i, run.rows,
                   first_step + static_cast<std::int64_t>(start + i)));
       i += run.rows;
     }
   }
+  rows_ = static_cast<std::int64_t>(to - from);
   return kNoRow;
 }
 
 std::size_t State::add(const Column& lr, const Column& loss, std::size_t rows,
                        std::int64_t first_step, unsigned threads) {
+  require_room(rows_, rows);
+  require_steps(first_step, first_step);
+  const std::int64_t end = first_step + static_cast<std::int64_t>(rows);
+  require_steps(end, end);
   const std::size_t most = std::max<std::size_t>(1, rows / kRowsWorthAThread);
   const std::size_t parts = std::min<std::size_t>(std::max(1U, threads), most);
   std::vector<State> states(parts);
@@ -157,38 +205,44 @@ std::size_t State::add(const Column& lr, const Column& loss, std::size_t rows,
   for (const std::size_t row : bad) {
     if (row != kNoRow) return row;
   }
-  for (State& state : states) {
-    if (empty()) {
-      std::swap(*this, state);
-    } else {
-      merge(state);
-    }
+  State& all = states.front();
+  for (std::size_t k = 1; k < parts; ++k) all.add_cells(states[k], 0);
+  if (empty()) {
+    std::swap(*this, all);
+  } else {
+    add_cells(all, 0);
   }
+  next_step_ = end;
   return kNoRow;
 }
 
 void State::merge(const State& other) {
+  require_room(rows_, static_cast<std::uint64_t>(other.rows_));
+  add_cells(other, 0);
+  next_step_ = std::max(next_step_, other.next_step_);
+}
+
+void State::put(const State& other, std::int64_t first_step) {
+  require_room(rows_, static_cast<std::uint64_t>(other.rows_));
+  require_steps(first_step, first_step);
+  const std::int64_t end = first_step + other.next_step_;
+  require_steps(end, end);
+  for (const Cell& cell : other.cells_) {
+    if (!cell.empty()) require_steps(first_step + cell.first, first_step + cell.last);
+  }
+  add_cells(other, first_step);
+  next_step_ = end;
+}
+
+void State::add_cells(const State& other, std::int64_t shift) {
   if (other.empty()) return;
   cover(other.origin_, other.origin_ + static_cast<std::int64_t>(other.cells_.size()) - 1);
   for (std::size_t i = 0; i < other.cells_.size(); ++i) {
-    cells_[static_cast<std::size_t>(other.origin_ - origin_) + i].merge(other.cells_[i]);
+    cells_[static_cast<std::size_t>(other.origin_ - origin_) + i].merge(other.cells_[i], shift);
   }
   lowest_lr_ = std::min(lowest_lr_, other.lowest_lr_);
   highest_lr_ = std::max(highest_lr_, other.highest_lr_);
-}
-
-void State::shift_steps(std::int64_t by) noexcept {
-  for (Cell& cell : cells_) {
-    if (cell.count + cell.nonfinite == 0) continue;
-    cell.first += by;
-    cell.last += by;
-  }
-}
-
-std::int64_t State::rows() const noexcept {
-  std::int64_t rows = 0;
-  for (const Cell& cell : cells_) rows += cell.count + cell.nonfinite;
-  return rows;
+  rows_ += other.rows_;
 }
 
 std::int64_t State::nonfinite() const noexcept {

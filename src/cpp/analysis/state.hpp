@@ -8,8 +8,13 @@
 #include <vector>
 
 #include "analysis/column.hpp"
+#include "analysis/kernels.hpp"
 
 namespace clrfast::analysis {
+
+// No state holds more rows, and all steps lie within this distance of 0: so far a float64 counts,
+// and sums and differences of any two fit their integers.
+inline constexpr std::int64_t kMostRows = std::int64_t{1} << 53;
 
 // The rows whose rate fell into one cell. Means rather than sums: no cancellation on merging,
 // whatever the loss's offset.
@@ -23,7 +28,10 @@ struct Cell {
   std::int64_t first = std::numeric_limits<std::int64_t>::max();  // steps, of all rows
   std::int64_t last = std::numeric_limits<std::int64_t>::min();
 
-  void merge(const Cell& other) noexcept;
+  bool empty() const noexcept { return count + nonfinite == 0; }
+
+  // Adds other rows, their steps moved by `shift`.
+  void merge(const Cell& other, std::int64_t shift = 0) noexcept;
 };
 
 // Where in a log the first rate stood that is_rate() refuses, or kNoRow.
@@ -33,9 +41,15 @@ class State {
  public:
   State() = default;
 
+  // Without rows; the first one to come has this number.
+  explicit State(std::int64_t next_step) noexcept : next_step_(next_step) {}
+
   // As left behind by rows between the two rates, which lie in the first and the last cell.
-  State(std::int64_t origin, std::vector<Cell> cells, double lowest_lr, double highest_lr)
-      : origin_(origin), cells_(std::move(cells)), lowest_lr_(lowest_lr), highest_lr_(highest_lr) {}
+  State(std::int64_t next_step, std::int64_t origin, std::vector<Cell> cells, double lowest_lr,
+        double highest_lr) noexcept;
+
+  // Those that follow throw std::invalid_argument, and change nothing, where there would be more
+  // than kMostRows or a step would lie beyond.
 
   // Adds rows numbered from `first_step` on, in as many threads as asked for if there are rows
   // enough. Returns kNoRow, or the first row with a bad rate, in which case nothing was added.
@@ -45,27 +59,36 @@ class State {
   // Adds what another state saw; commutative and associative up to rounding.
   void merge(const State& other);
 
-  // Renumbers all rows, so that states of parts that counted from 0 can be put one after another.
-  void shift_steps(std::int64_t by) noexcept;
+  // Adds what another state saw, with this number for its step 0: parts that counted from 0 can be
+  // put one after another.
+  void put(const State& other, std::int64_t first_step);
 
   bool empty() const noexcept { return cells_.empty(); }
   std::int64_t origin() const noexcept { return origin_; }  // grid index of cells()[0]
   const std::vector<Cell>& cells() const noexcept { return cells_; }
-  std::int64_t rows() const noexcept;
+  std::int64_t rows() const noexcept { return rows_; }
   std::int64_t nonfinite() const noexcept;
-  double lowest_lr() const noexcept { return lowest_lr_; }    // infinity if empty
-  double highest_lr() const noexcept { return highest_lr_; }  // 0 if empty
+  double lowest_lr() const noexcept { return lowest_lr_; }        // infinity if empty
+  double highest_lr() const noexcept { return highest_lr_; }      // 0 if empty
+  std::int64_t next_step() const noexcept { return next_step_; }  // of the row to come
 
  private:
   // The part of a log between two rows, into an empty state.
   std::size_t scan(const Column& lr, const Column& loss, std::size_t from, std::size_t to,
                    std::int64_t first_step);
+  template <typename Rate, typename Loss>
+  std::size_t scan(const ColumnKernels<Rate, Loss>& kernels, const Column& lr, const Column& loss,
+                   std::size_t from, std::size_t to, std::int64_t first_step);
+
   void cover(std::int64_t lowest, std::int64_t highest);
+  void add_cells(const State& other, std::int64_t shift);
 
   std::int64_t origin_ = 0;
   std::vector<Cell> cells_;
   double lowest_lr_ = std::numeric_limits<double>::infinity();
   double highest_lr_ = 0;
+  std::int64_t rows_ = 0;
+  std::int64_t next_step_ = 0;
 };
 
 }  // namespace clrfast::analysis

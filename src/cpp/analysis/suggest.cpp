@@ -10,27 +10,46 @@
 namespace clrfast::analysis {
 namespace {
 
-// Measured on 28 training problems, and on 10 others that no constant was chosen by. The answer
-// hardly depends on them: half or double of each costs about as much as another seed does.
-constexpr double kWindow = 0.8 * kDecade;  // half-width of the smoothing kernel ...
+// In this order: where the loss starts is read from the head, the first eighth of the log's span in
+// ln(lr). The loss is fitted with all that lies far above the start capped, so that an explosion
+// does not reach to the left. The course of the fit from the head on says how far it drops, where
+// it is lowest and where it diverges. If it drops clearly, max_lr lies somewhat below the minimum:
+// by the lag, the stretch that the ramp went on while the loss answered to a rate. If not, it is a
+// guess from where the loss rises.
+//
+// The constants were measured on 28 training problems, and on 10 others that none was chosen by.
+// The answer hardly depends on them: half or double of each costs about as much as another seed.
+
+// The fit.
+constexpr double kWindow = 0.8 * kDecade;  // its half-width ...
 constexpr double kWindowShare = 0.25;      // ... at most this share of the log's span
-constexpr double kHeadShare = 1.0 / 8;     // of the span, which says where the loss starts
-constexpr double kOutlier = 6;             // median deviations from the median, in the head
-constexpr double kCapShare = 0.5;       // losses are capped this share of the drop above the start
-constexpr double kCapNoise = 4;         // ... or this many standard deviations of a row
-constexpr double kDiverged = 0.5;       // a rise by this share of the drop is divergence ...
-constexpr double kDivergedAfter = 0.3;  // ... once this share of the drop has been seen
-constexpr double kExploded = 10;        // standard deviations that make the last cells one
-constexpr double kOnset = 0.1;          // a fall or rise begins at this share of the drop
-constexpr double kLagSteps = 6;         // that the loss takes to answer to a rate
-constexpr double kEnough = 0.95;        // beyond this share of the drop the minimum is accident:
-constexpr double kBeyond = 0.5 * kDecade;  // ... max_lr is at most this far beyond it
-constexpr double kSignificant = 3;         // standard errors that make a fall or a rise real
-constexpr double kClear = 8;               // ... and one that is beyond doubt
-constexpr double kWide = 1.2 * kDecade;    // of an interval that says little
-constexpr double kSigmas = 2;              // half-width of the intervals in standard errors ...
-constexpr double kPad = 0.15 * kDecade;    // ... plus what another seed changes
-constexpr double kRounding = 1e-9;         // smaller relative changes of the loss are none
+constexpr double kCapShare = 0.5;          // losses end this share of the drop above the start ...
+constexpr double kCapDeviations = 4;       // ... or, if more, so many deviations of a row
+
+// The start.
+constexpr double kHeadShare = 1.0 / 8;    // of the log's span
+constexpr double kOutlierDeviations = 6;  // median deviations from the median, in the head
+
+// The course.
+constexpr double kBurstDeviations = 10;  // above the start, to the end: there it has exploded
+constexpr double kDivergedShare = 0.5;   // of the deepest drop: a rise by it is divergence ...
+constexpr double kDivergedAfter = 0.3;   // ... once this share of the deepest drop has been seen
+constexpr double kOnsetShare = 0.1;      // of the drop: by it a fall or a rise has begun
+constexpr double kSignificant = 3;       // standard errors that make a fall or a rise real ...
+constexpr double kBeyondDoubt = 8;       // ... and so many leave no doubt
+
+// A change by less than this share of the loss may be what its last digits, in float64, round off.
+constexpr double kRounding = 1e-15;
+
+// max_lr.
+constexpr double kLagSteps = 6;              // until the loss answers to a rate
+constexpr double kNearlyAll = 0.95;          // of the drop: where it is reached, ...
+constexpr double kFurthest = 0.5 * kDecade;  // ... max_lr lies at most this far beyond
+
+// The intervals.
+constexpr double kSigmas = 2;                  // their half-width in standard errors ...
+constexpr double kOtherSeed = 0.15 * kDecade;  // ... and by how much another seed moves a bound
+constexpr double kWide = 1.2 * kDecade;        // an interval that says little
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -61,7 +80,7 @@ Level level(const Points& points, const Head& head) {
   std::vector<double> deviations;
   for (auto loss = at(head.begin); loss != at(head.end); ++loss)
     deviations.push_back(std::fabs(*loss - middle));
-  const double reach = kOutlier * median(std::move(deviations));
+  const double reach = kOutlierDeviations * median(std::move(deviations));
   // A few points more than a short head has: the noise takes neighbours.
   const std::size_t end = std::min(points.size(), std::max(head.end, head.begin + 5));
   Points near;
@@ -70,11 +89,12 @@ Level level(const Points& points, const Head& head) {
     near.rows.push_back(points.rows[i]);
     near.loss.push_back(std::min(std::max(points.loss[i], middle - reach), middle + reach));
   }
-  double sum = 0;
-  for (std::size_t i = 0; i < head.end - head.begin; ++i) sum += near.loss[i] * near.rows[i];
+  double above = 0;  // of the middle, so that a large offset costs no digits
+  for (std::size_t i = 0; i < head.end - head.begin; ++i)
+    above += (near.loss[i] - middle) * near.rows[i];
   double variance = 0;
   for (const double v : noise(near, 0, near.size())) variance += v;
-  return {sum / head.rows, variance / static_cast<double>(near.size())};
+  return {middle + above / head.rows, variance / static_cast<double>(near.size())};
 }
 
 // The heads to try, in this order. The second eighth of the span comes before the first where the
@@ -109,11 +129,11 @@ std::vector<Head> heads_of(const Points& points) {
   return {first};
 }
 
-// The curve as seen from a head: where it starts, is lowest, diverges.
-struct View {
+// What becomes of the loss after a head: how far it drops, where it is lowest, where it diverges.
+struct Course {
   Head head;
   Level start;
-  Curve curve;
+  Fit fit;
   std::size_t burst;    // from here to the end, every cell is far above the start
   std::size_t end;      // diverged; the number of points if it does not
   std::size_t lowest;   // before that
@@ -122,20 +142,20 @@ struct View {
   bool fell;
 };
 
-View view_from(const Points& points, const Head& head, double window) {
-  View view{};
-  view.head = head;
-  view.start = level(points, head);
-  const double start = view.start.loss;
+Course course_after(const Points& points, const Head& head, double window) {
+  Course course{};
+  course.head = head;
+  course.start = level(points, head);
+  const double start = course.start.loss;
   const double rounding = kRounding * std::fabs(start);
-  const double deviation = std::sqrt(view.start.variance);
+  const double deviation = std::sqrt(course.start.variance);
   const std::size_t size = points.size();
 
-  view.burst = size;
-  while (view.burst > 0 &&
-         points.loss[view.burst - 1] - start >
-             kExploded * deviation / std::sqrt(points.rows[view.burst - 1]) + rounding)
-    --view.burst;
+  course.burst = size;
+  while (course.burst > 0 &&
+         points.loss[course.burst - 1] - start >
+             kBurstDeviations * deviation / std::sqrt(points.rows[course.burst - 1]) + rounding)
+    --course.burst;
 
   // Twice: the cap keeps an explosion from reaching to the left, and depends on how deep it goes.
   Points capped = points;
@@ -143,29 +163,30 @@ View view_from(const Points& points, const Head& head, double window) {
   const std::vector<double> falls = fitted_losses(capped, window);
   const double low =
       *std::min_element(falls.begin() + static_cast<std::ptrdiff_t>(head.begin), falls.end());
-  const double cap = start + std::max(kCapShare * (start - low), kCapNoise * deviation);
+  const double cap = start + std::max(kCapShare * (start - low), kCapDeviations * deviation);
   for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
-  view.curve = fit(capped, window);
+  course.fit = fit(capped, window);
 
-  const std::vector<double>& f = view.curve.loss;
+  const std::vector<double>& f = course.fit.loss;
   const double deepest =
       start - *std::min_element(f.begin() + static_cast<std::ptrdiff_t>(head.begin), f.end());
-  view.end = view.lowest = head.begin;
+  course.end = course.lowest = head.begin;
   double least = f[head.begin];
-  for (; view.end < size; ++view.end) {
-    if (f[view.end] < least) {
-      least = f[view.end];
-      view.lowest = view.end;
+  for (; course.end < size; ++course.end) {
+    if (f[course.end] < least) {
+      least = f[course.end];
+      course.lowest = course.end;
     }
-    if (f[view.end] - least > kDiverged * deepest && start - least > kDivergedAfter * deepest)
+    if (f[course.end] - least > kDivergedShare * deepest &&
+        start - least > kDivergedAfter * deepest)
       break;
   }
-  view.drop = start - least;
+  course.drop = start - least;
   const double se =
-      std::sqrt(view.start.variance * (view.curve.lever[view.lowest] + 1 / head.rows));
-  view.significance = view.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
-  view.fell = view.significance >= kSignificant && view.lowest >= head.end;
-  return view;
+      std::sqrt(course.start.variance * (course.fit.lever[course.lowest] + 1 / head.rows));
+  course.significance = course.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
+  course.fell = course.significance >= kSignificant && course.lowest >= head.end;
+  return course;
 }
 
 // How far in ln(lr) the ramp moved, below point `i`, while the loss answered to a rate.
@@ -196,16 +217,17 @@ Suggestion no_suggestion(const char* reason) {
 
 // Without a fall, the best guess lies a decade below where the loss rises.
 void suggest_without_fall(const Points& points, const Circumstances& circumstances,
-                          const View& view, Findings& findings) {
+                          const Course& course, Findings& findings) {
   const std::size_t size = points.size();
-  const std::vector<double>& f = view.curve.loss;
+  const std::vector<double>& f = course.fit.loss;
   const auto rises = [&](std::size_t i) {
-    const double se = std::sqrt(view.start.variance * (view.curve.lever[i] + 1 / view.head.rows));
-    return f[i] - view.start.loss > kSignificant * se + kRounding * std::fabs(view.start.loss);
+    const double se =
+        std::sqrt(course.start.variance * (course.fit.lever[i] + 1 / course.head.rows));
+    return f[i] - course.start.loss > kSignificant * se + kRounding * std::fabs(course.start.loss);
   };
   std::size_t rise = 0;
   while (rise < size && !rises(rise)) ++rise;
-  if (rise == size && view.burst < size) rise = view.burst;
+  if (rise == size && course.burst < size) rise = course.burst;
   if (rise == size && circumstances.nonfinite_x == kInfinity) {
     findings.suggestion = no_suggestion("the loss neither falls nor rises clearly");
     return;
@@ -221,21 +243,21 @@ void suggest_without_fall(const Points& points, const Circumstances& circumstanc
       rates(top - kDecade, top + kDecade),
       Confidence::kLow,
       false,
-      {rise < view.head.end
+      {rise < course.head.end
            ? "the loss rises at the lowest rates already: max_lr is a guess below them, test "
              "further down"
            : "the loss does not fall clearly: max_lr is a tenth of the rate at which it rises"}};
 }
 
-void suggest_after_fall(const Points& points, const Circumstances& circumstances, const View& view,
-                        Findings& findings) {
-  const std::vector<double>&x = points.x, &f = view.curve.loss, &se = view.curve.loss_se;
-  const std::vector<double>&slope = view.curve.slope, &slope_se = view.curve.slope_se;
-  const std::size_t size = points.size(), lowest = view.lowest, begin = view.head.begin;
-  const double drop = view.drop;
+void suggest_after_fall(const Points& points, const Circumstances& circumstances,
+                        const Course& course, Findings& findings) {
+  const std::vector<double>&x = points.x, &f = course.fit.loss, &se = course.fit.loss_se;
+  const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
+  const std::size_t size = points.size(), lowest = course.lowest, begin = course.head.begin;
+  const double drop = course.drop;
 
   // The last point, from the head to the minimum, at which the band's edge is above the onset.
-  const double onset = view.start.loss - kOnset * drop;
+  const double onset = course.start.loss - kOnsetShare * drop;
   const auto last_above = [&](double sigmas) {
     std::size_t i = lowest + 1;
     while (i > begin && !(f[i - 1] + sigmas * se[i - 1] > onset)) --i;
@@ -248,19 +270,19 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   }
   std::size_t turn = lowest;
   while (turn < size && !(f[turn] - f[lowest] >
-                          std::max(kOnset * drop, kSigmas * std::hypot(se[turn], se[lowest]))))
+                          std::max(kOnsetShare * drop, kSigmas * std::hypot(se[turn], se[lowest]))))
     ++turn;
   double divergence = circumstances.nonfinite_x;
-  if (view.burst < size) divergence = x[std::max(view.burst, lowest)];
-  if (view.end < size) divergence = x[view.end];
+  if (course.burst < size) divergence = x[std::max(course.burst, lowest)];
+  if (course.end < size) divergence = x[course.end];
   findings.phases = {std::exp(x[plateau_end]), std::exp(x[steepest]), std::exp(x[lowest]),
                      turn < size ? std::exp(x[turn]) : kNone, rate_or_none(divergence)};
 
   // Where the loss lies flat at its floor, the place of the minimum is an accident.
   std::size_t enough = plateau_end;
-  while (f[enough] > f[lowest] + (1 - kEnough) * drop) ++enough;
+  while (f[enough] > f[lowest] + (1 - kNearlyAll) * drop) ++enough;
   const double shift =
-      std::min(-lag_at(points, circumstances, lowest), x[enough] + kBeyond - x[lowest]);
+      std::min(-lag_at(points, circumstances, lowest), x[enough] + kFurthest - x[lowest]);
   const double top = x[lowest] + shift;
 
   // The minimum is somewhere from where the slope is not clearly negative any more to where it is
@@ -268,16 +290,16 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   std::size_t left = lowest;
   while (left > plateau_end && !(slope[left - 1] < -kSigmas * slope_se[left - 1])) --left;
   std::size_t right = lowest;
-  while (right < view.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
-  const double lowest_top = x[left] + shift - kPad;
-  const double highest_top = x[std::min(right, size - 1)] + shift + kPad;
+  while (right < course.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
+  const double lowest_top = x[left] + shift - kOtherSeed;
+  const double highest_top = x[std::min(right, size - 1)] + shift + kOtherSeed;
 
   std::vector<std::string> reasons;
-  const bool lower_bound = turn == size && divergence == kInfinity;
-  if (lower_bound)
+  const bool still_falling = turn == size && divergence == kInfinity;
+  if (still_falling)
     reasons.emplace_back(
-        "the loss still falls at the highest rate: max_lr is a lower bound, test further up");
-  if (view.significance < kClear)
+        "the loss still falls at the highest rate: max_lr may be too low, test further up");
+  if (course.significance < kBeyondDoubt)
     reasons.emplace_back(
         "the fall is small beside the noise: more steps or repeats would make it clear");
   if (highest_top - lowest_top > kWide)
@@ -289,11 +311,11 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
                                                       : Confidence::kLow;
   findings.suggestion = {std::exp(base_for(x[plateau_end], top)),
                          std::exp(top),
-                         rates(base_for(x[last_above(-kSigmas)] - kPad, lowest_top),
-                               base_for(x[last_above(kSigmas)] + kPad, highest_top)),
+                         rates(base_for(x[last_above(-kSigmas)] - kOtherSeed, lowest_top),
+                               base_for(x[last_above(kSigmas)] + kOtherSeed, highest_top)),
                          rates(lowest_top, highest_top),
                          confidence,
-                         lower_bound,
+                         still_falling,
                          std::move(reasons)};
 }
 
@@ -307,21 +329,21 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
   double rows = 0;
   for (const double count : points.rows) rows += count;
   if (rows < 2 * kFewestRows || static_cast<double>(points.size()) < kFewestRows) {
-    findings.curve = fit(points, findings.window);
+    findings.fit = fit(points, findings.window);
     findings.suggestion = no_suggestion("there are too few rows with a finite loss");
     return findings;
   }
-  View view{};
+  Course course{};
   for (const Head& head : heads_of(points)) {
-    view = view_from(points, head, findings.window);
-    if (view.fell) break;
+    course = course_after(points, head, findings.window);
+    if (course.fell) break;
   }
-  if (view.fell) {
-    suggest_after_fall(points, circumstances, view, findings);
+  if (course.fell) {
+    suggest_after_fall(points, circumstances, course, findings);
   } else {
-    suggest_without_fall(points, circumstances, view, findings);
+    suggest_without_fall(points, circumstances, course, findings);
   }
-  findings.curve = std::move(view.curve);
+  findings.fit = std::move(course.fit);
   return findings;
 }
 

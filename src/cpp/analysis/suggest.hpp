@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "analysis/curve.hpp"
+#include "analysis/fit.hpp"
 
 namespace clrfast::analysis {
 
@@ -30,13 +30,13 @@ struct Suggestion {
   double base_lr, max_lr;  // NaN: there is no suggestion; the reasons say why
   Interval base_lr_interval, max_lr_interval;
   Confidence confidence;
-  bool lower_bound;                  // the loss still falls where the log ends
+  bool still_falling;                // at the log's end: a higher max_lr may be better
   std::vector<std::string> reasons;  // what lowered the confidence
 };
 
 struct Findings {
-  Curve curve;    // fitted at the points, with losses capped not far above where they start
-  double window;  // half-width of its kernel, in ln(lr)
+  Fit fit;        // at the points, with losses capped not far above where they start
+  double window;  // its half-width, in ln(lr)
   Phases phases;
   Suggestion suggestion;
 };

@@ -12,7 +12,7 @@ Descent longest_descent(const Column& loss, std::size_t rows) {
   double scratch[kBlockRows];
   for (std::size_t start = 0; start < rows; start += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rows - start);
-    const double* losses = loss.read(start, count, scratch);
+    const double* losses = loss.read<double>(start, count, scratch);
     for (std::size_t i = 0; i < count; ++i) {
       const double value = losses[i];
       if (value != value) continue;

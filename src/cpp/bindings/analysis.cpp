@@ -1,14 +1,15 @@
 #include "bindings/common.hpp"
 // common.hpp stays first: it must precede every other include.
 #include <algorithm>
+#include <memory>
 #include <mutex>
+#include <optional>
 
 #include "analysis/analyze.hpp"
 #include "analysis/column.hpp"
 #include "analysis/ema.hpp"
 #include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
-#include "analysis/smooth.hpp"
 #include "analysis/state.hpp"
 #include "analysis/valley.hpp"
 #include "simd/cpu.hpp"
@@ -38,14 +39,9 @@ py::array_t<T> to_array(const std::vector<T>& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-py::object or_none(double value) {
-  return value == value ? py::object(py::float_(value)) : py::object(py::none());
-}
-
 // A state that several threads may use at once.
 class SharedState {
  public:
-  SharedState() = default;
   explicit SharedState(State state) : state_(std::move(state)) {}
 
   State copy() const {
@@ -58,16 +54,24 @@ class SharedState {
     state_.merge(other);
   }
 
-  std::size_t add(const Column& lr, const Column& loss, std::size_t rows, std::int64_t first_step,
-                  unsigned threads) {
-    if (rows > 1) {  // the lock is held for the merge alone
-      State added;
-      const std::size_t bad = added.add(lr, loss, rows, first_step, threads);
-      if (bad == analysis::kNoRow) merge(added);
-      return bad;
-    }
+  void append(const State& other) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return state_.add(lr, loss, rows, first_step, 1);
+    state_.put(other, state_.next_step());
+  }
+
+  // Without a first step, the rows follow those before.
+  std::size_t add(const Column& lr, const Column& loss, std::size_t rows,
+                  std::optional<std::int64_t> first_step, unsigned threads) {
+    if (rows == 1) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      return state_.add(lr, loss, 1, first_step.value_or(state_.next_step()));
+    }
+    State added;
+    const std::size_t bad = added.add(lr, loss, rows, 0, threads);
+    if (bad != analysis::kNoRow) return bad;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    state_.put(added, first_step.value_or(state_.next_step()));
+    return analysis::kNoRow;
   }
 
  private:
@@ -75,30 +79,21 @@ class SharedState {
   State state_;
 };
 
-// The index of the first row with a bad rate, or None once all rows are added.
-py::object add(SharedState& state, const py::array& lr, const py::array& loss,
-               std::int64_t first_step, unsigned threads) {
+// The index of the first row with a bad rate, or none once all rows are added.
+std::optional<std::size_t> add(SharedState& state, const py::array& lr, const py::array& loss,
+                               std::optional<std::int64_t> step, unsigned threads) {
   const Column rates = column_of(lr);
   const Column losses = column_of(loss);
   const std::size_t rows = rows_of(lr, loss);
-  std::size_t bad;
-  {
-    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
-    bad = state.add(rates, losses, rows, first_step, threads);
-  }
-  return bad == analysis::kNoRow ? py::object(py::none()) : py::object(py::int_(bad));
+  const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+  const std::size_t bad = state.add(rates, losses, rows, step, threads);
+  return bad == analysis::kNoRow ? std::nullopt : std::optional<std::size_t>(bad);
 }
 
-// Whether the rate was one; if not, nothing was added.
-bool add_row(SharedState& state, double lr, double loss, std::int64_t step) {
+// Whether the rate can be one; if not, nothing was added.
+bool add_row(SharedState& state, double lr, double loss, std::optional<std::int64_t> step) {
   return state.add(analysis::column_of(&lr), analysis::column_of(&loss), 1, step, 1) ==
          analysis::kNoRow;
-}
-
-void merge(SharedState& state, const SharedState& other, std::int64_t shift) {
-  State added = other.copy();
-  added.shift_steps(shift);
-  state.merge(added);
 }
 
 py::bytes to_bytes(const SharedState& state) { return analysis::to_bytes(state.copy()); }
@@ -108,58 +103,22 @@ std::unique_ptr<SharedState> from_bytes(const py::bytes& data) {
   return std::make_unique<SharedState>(analysis::from_bytes(bytes.data(), bytes.size()));
 }
 
-// How much there is, and between which rates.
-py::dict extent(const SharedState& shared) {
-  const State state = shared.copy();
-  using namespace py::literals;
-  return py::dict("rows"_a = state.rows(), "nonfinite"_a = state.nonfinite(),
-                  "lowest_lr"_a = state.lowest_lr(), "highest_lr"_a = state.highest_lr());
+// A local linear regression, and where it was made.
+struct FittedCurve {
+  std::vector<double> x;
+  analysis::Fit fit;
+};
+
+FittedCurve fit(const SharedState& state, double window) {
+  const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+  analysis::Points points = analysis::points_of(state.copy());
+  analysis::Fit fitted = analysis::fit(points, window);
+  return {std::move(points.x), std::move(fitted)};
 }
 
-py::dict curve_dict(const analysis::Points& points, const analysis::Curve& curve) {
-  using namespace py::literals;
-  return py::dict("x"_a = to_array(points.x), "loss"_a = to_array(curve.loss),
-                  "loss_se"_a = to_array(curve.loss_se), "slope"_a = to_array(curve.slope),
-                  "slope_se"_a = to_array(curve.slope_se));
-}
-
-py::dict fit(const SharedState& state, double window) {
-  analysis::Points points;
-  analysis::Curve curve;
-  {
-    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
-    points = analysis::points_of(state.copy());
-    curve = analysis::fit(points, window);
-  }
-  return curve_dict(points, curve);
-}
-
-py::dict analyze(const SharedState& state) {
-  analysis::Analysis a;
-  {
-    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
-    a = analysis::analyze(state.copy());
-  }
-  using namespace py::literals;
-  const char* const names[] = {"low", "medium", "high"};
-  const analysis::Phases& phases = a.findings.phases;
-  const analysis::Suggestion& s = a.findings.suggestion;
-  const auto interval = [](const analysis::Interval& i) {
-    return i.low == i.low ? py::object(py::make_tuple(i.low, i.high)) : py::object(py::none());
-  };
-  return py::dict(
-      "curve"_a = curve_dict(a.points, a.findings.curve), "lowest"_a = to_array(a.lowest),
-      "highest"_a = to_array(a.highest), "window"_a = a.findings.window,
-      "phases"_a = py::dict(
-          "plateau_end_lr"_a = or_none(phases.plateau_end_lr),
-          "steepest_lr"_a = or_none(phases.steepest_lr), "min_lr"_a = or_none(phases.min_lr),
-          "turn_lr"_a = or_none(phases.turn_lr), "divergence_lr"_a = or_none(phases.divergence_lr)),
-      "suggestion"_a =
-          py::dict("base_lr"_a = or_none(s.base_lr), "max_lr"_a = or_none(s.max_lr),
-                   "base_lr_interval"_a = interval(s.base_lr_interval),
-                   "max_lr_interval"_a = interval(s.max_lr_interval),
-                   "confidence"_a = names[static_cast<int>(s.confidence)],
-                   "lower_bound"_a = s.lower_bound, "reasons"_a = py::tuple(py::cast(s.reasons))));
+analysis::Analysis analyze(const SharedState& state) {
+  const py::gil_scoped_release unlocked;  // from here on no Python object is touched
+  return analysis::analyze(state.copy());
 }
 
 py::array_t<double> ema(const py::array& loss, double beta) {
@@ -174,40 +133,13 @@ py::array_t<double> ema(const py::array& loss, double beta) {
   return smoothed;
 }
 
-// The smoothed column, or the index of the first row with a bad rate.
-py::object ema_by_half_life(const py::array& lr, const py::array& loss, double half_life) {
-  const Column rates = column_of(lr);
-  const Column losses = column_of(loss);
-  const std::size_t rows = rows_of(lr, loss);
-  py::array_t<double> smoothed(loss.size());
-  double* out = smoothed.mutable_data();
-  std::size_t bad;
-  {
-    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
-    bad = analysis::ema_by_half_life(rates, losses, rows, half_life, out);
-  }
-  return bad == analysis::kNoRow ? py::object(std::move(smoothed)) : py::object(py::int_(bad));
-}
-
-py::array_t<double> running_median(const py::array& loss, std::size_t width) {
-  const Column losses = column_of(loss);
-  const auto rows = static_cast<std::size_t>(loss.size());
-  py::array_t<double> smoothed(loss.size());
-  double* out = smoothed.mutable_data();
-  {
-    const py::gil_scoped_release unlocked;  // from here on no Python object is touched
-    analysis::running_median(losses, rows, width, out);
-  }
-  return smoothed;
-}
-
 // A line of the table as NumPy sees it; NaN where there is no such rate.
 struct RunRecord {
   std::int64_t n, n_nonfinite;
   double base_lr, base_lr_low, base_lr_high, max_lr, max_lr_low, max_lr_high;
   double plateau_end_lr, steepest_lr, min_lr, turn_lr, divergence_lr;
   std::int8_t confidence;  // 0 low, 1 medium, 2 high
-  bool lower_bound;
+  bool still_falling;
 };
 
 RunRecord record_of(const analysis::RunLine& line) {
@@ -227,7 +159,7 @@ RunRecord record_of(const analysis::RunLine& line) {
           p.turn_lr,
           p.divergence_lr,
           static_cast<std::int8_t>(s.confidence),
-          s.lower_bound};
+          s.still_falling};
 }
 
 py::array_t<RunRecord> records_of(const std::vector<analysis::RunLine>& lines) {
@@ -276,18 +208,105 @@ py::tuple longest_descent(const py::array& loss) {
   return py::make_tuple(descent.length, descent.end);
 }
 
+// What is no number here is None in Python.
+std::optional<double> or_none(double value) {
+  return value == value ? std::optional<double>(value) : std::nullopt;
+}
+
+std::optional<std::pair<double, double>> or_none(const analysis::Interval& interval) {
+  if (interval.low != interval.low) return std::nullopt;
+  return std::pair(interval.low, interval.high);
+}
+
+// Makes a property of what a member of T holds, converted by a function.
+template <typename T, typename Member, typename Convert>
+auto property(Member T::* member, Convert convert) {
+  return [member, convert](const T& of) { return convert(of.*member); };
+}
+
+void bind_findings(py::module_& m) {
+  const auto array = [](const std::vector<double>& values) { return to_array(values); };
+  const auto rate = [](double value) { return or_none(value); };
+  const auto interval = [](const analysis::Interval& value) { return or_none(value); };
+
+  py::class_<FittedCurve> curve(m, "FittedCurve", "A local linear regression; arrays of float64.");
+  curve.def_property_readonly("x", property(&FittedCurve::x, array));
+  const auto fitted = [&](const char* name, std::vector<double> analysis::Fit::* member) {
+    curve.def_property_readonly(
+        name, [member](const FittedCurve& of) { return to_array(of.fit.*member); });
+  };
+  fitted("loss", &analysis::Fit::loss);
+  fitted("loss_se", &analysis::Fit::loss_se);
+  fitted("slope", &analysis::Fit::slope);
+  fitted("slope_se", &analysis::Fit::slope_se);
+
+  using analysis::Phases;
+  py::class_<Phases>(m, "Phases", "Rates, or None.")
+      .def_property_readonly("plateau_end_lr", property(&Phases::plateau_end_lr, rate))
+      .def_property_readonly("steepest_lr", property(&Phases::steepest_lr, rate))
+      .def_property_readonly("min_lr", property(&Phases::min_lr, rate))
+      .def_property_readonly("turn_lr", property(&Phases::turn_lr, rate))
+      .def_property_readonly("divergence_lr", property(&Phases::divergence_lr, rate));
+
+  using analysis::Suggestion;
+  const auto confidence = [](analysis::Confidence value) {
+    const char* const names[] = {"low", "medium", "high"};
+    return names[static_cast<int>(value)];
+  };
+  const auto reasons = [](const std::vector<std::string>& values) {
+    return py::tuple(py::cast(values));
+  };
+  py::class_<Suggestion>(m, "Suggestion", "Rates and intervals, or None.")
+      .def_property_readonly("base_lr", property(&Suggestion::base_lr, rate))
+      .def_property_readonly("max_lr", property(&Suggestion::max_lr, rate))
+      .def_property_readonly("base_lr_interval", property(&Suggestion::base_lr_interval, interval))
+      .def_property_readonly("max_lr_interval", property(&Suggestion::max_lr_interval, interval))
+      .def_property_readonly("confidence", property(&Suggestion::confidence, confidence))
+      .def_readonly("still_falling", &Suggestion::still_falling)
+      .def_property_readonly("reasons", property(&Suggestion::reasons, reasons));
+
+  using analysis::Analysis;
+  py::class_<Analysis>(m, "Analysis", "What was found in one log.")
+      .def_readonly("rows", &Analysis::rows)
+      .def_readonly("nonfinite", &Analysis::nonfinite)
+      .def_readonly("lowest_lr", &Analysis::lowest_lr)
+      .def_readonly("highest_lr", &Analysis::highest_lr)
+      .def_property_readonly(
+          "curve", [](const Analysis& a) { return FittedCurve{a.points.x, a.findings.fit}; })
+      .def_property_readonly("lowest", property(&Analysis::lowest, array))
+      .def_property_readonly("highest", property(&Analysis::highest, array))
+      .def_property_readonly("window", [](const Analysis& a) { return a.findings.window; })
+      .def_property_readonly("phases", [](const Analysis& a) { return a.findings.phases; })
+      .def_property_readonly("suggestion", [](const Analysis& a) { return a.findings.suggestion; });
+}
+
 }  // namespace
 
 void bind_analysis(py::module_& m) {
   PYBIND11_NUMPY_DTYPE(RunRecord, n, n_nonfinite, base_lr, base_lr_low, base_lr_high, max_lr,
                        max_lr_low, max_lr_high, plateau_end_lr, steepest_lr, min_lr, turn_lr,
-                       divergence_lr, confidence, lower_bound);
+                       divergence_lr, confidence, still_falling);
+  bind_findings(m);
   py::class_<SharedState>(m, "State", "Statistics of a log on the absolute grid of ln(lr).")
-      .def(py::init<>())
-      .def("add", &add, py::arg("lr"), py::arg("loss"), py::arg("first_step"), py::arg("threads"))
+      .def(py::init([](std::int64_t first_step) {
+             return std::make_unique<SharedState>(State(first_step));
+           }),
+           py::arg("first_step") = 0)
+      .def("add", &add, py::arg("lr"), py::arg("loss"), py::arg("step"), py::arg("threads"))
       .def("add_row", &add_row, py::arg("lr"), py::arg("loss"), py::arg("step"))
-      .def("merge", &merge, py::arg("other"), py::arg("shift"))
-      .def("extent", &extent)
+      .def(
+          "merge", [](SharedState& state, const SharedState& other) { state.merge(other.copy()); },
+          py::arg("other"))
+      .def(
+          "append",
+          [](SharedState& state, const SharedState& other) { state.append(other.copy()); },
+          py::arg("other"))
+      .def_property_readonly("rows", [](const SharedState& s) { return s.copy().rows(); })
+      .def_property_readonly("lr_range",
+                             [](const SharedState& s) {
+                               const State state = s.copy();
+                               return std::pair(state.lowest_lr(), state.highest_lr());
+                             })
       .def("fit", &fit, py::arg("window"))
       .def("analyze", &analyze)
       .def("to_bytes", &to_bytes)
@@ -296,9 +315,6 @@ void bind_analysis(py::module_& m) {
         py::arg("threads"));
   m.def("analyze_states", &analyze_states, py::arg("states"));
   m.def("ema", &ema, py::arg("loss"), py::arg("beta"));
-  m.def("ema_by_half_life", &ema_by_half_life, py::arg("lr"), py::arg("loss"),
-        py::arg("half_life"));
-  m.def("running_median", &running_median, py::arg("loss"), py::arg("width"));
   m.def("longest_descent", &longest_descent, py::arg("loss"));
 }
 

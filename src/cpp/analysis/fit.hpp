@@ -17,8 +17,8 @@ struct Points {
   std::size_t size() const noexcept { return x.size(); }
 };
 
-// One entry a point.
-struct Curve {
+// The fitted curve, one entry a point.
+struct Fit {
   std::vector<double> loss;      // fitted loss at x
   std::vector<double> loss_se;   // its standard error
   std::vector<double> slope;     // fitted d loss / d ln(lr) at x
@@ -35,11 +35,11 @@ inline constexpr double kFewestRows = 8;
 // points.
 std::vector<double> noise(const Points& points, std::size_t begin, std::size_t end);
 
-// Fits with an Epanechnikov kernel of half-width `window` > 0 in ln(lr). The noise may change along
-// the curve: it is averaged under the same kernel.
-Curve fit(const Points& points, double window);
+// Fits with Epanechnikov's weight of half-width `window` > 0 in ln(lr). The noise may change along
+// the curve: it is averaged with the same weight.
+Fit fit(const Points& points, double window);
 
-// The losses of that curve alone, in half the time.
+// The losses of that fit alone, in half the time.
 std::vector<double> fitted_losses(const Points& points, double window);
 
 }  // namespace clrfast::analysis

@@ -1,4 +1,4 @@
-#include "analysis/curve.hpp"
+#include "analysis/fit.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,25 +36,25 @@ struct Moments {
   }
 };
 
-// The kernel 1 - (d - at)^2: a polynomial in d, so that moments give all sums over it.
-struct Kernel {
+// Epanechnikov's weight 1 - (d - at)^2: a polynomial in d, so that moments give all sums over it.
+struct Weight {
   double constant, linear;  // its coefficients; that of d^2 is -1
 
-  explicit Kernel(double at) noexcept : constant(1 - at * at), linear(2 * at) {}
+  explicit Weight(double at) noexcept : constant(1 - at * at), linear(2 * at) {}
 
-  // The sum of value * d^k * kernel.
+  // The sum of value * d^k * weight.
   double sum(const double* moments, int k) const noexcept {
     return constant * moments[k] + linear * moments[k + 1] - moments[k + 2];
   }
 
-  // The sum of value * d^k * kernel^2.
+  // The sum of value * d^k * weight^2.
   double sum_squared(const double* moments, int k) const noexcept {
     return constant * sum(moments, k) + linear * sum(moments, k + 1) - sum(moments, k + 2);
   }
 };
 
-// Everything that a fit takes of the points under its kernel, whose half-width is the unit of d.
-// The moments' centre lies ahead, and stays while the kernel passes over it.
+// Everything that a fit takes of the points in its window, whose half-width is the unit of d. The
+// moments' centre lies ahead, and stays while the window passes over it.
 template <bool kErrors>
 class Sums {
  public:
@@ -84,30 +84,30 @@ class Sums {
   }
 
   // At point `i`, to which the last call moved.
-  void fit(std::size_t i, Curve& curve) const noexcept {
+  void fit(std::size_t i, Fit& fitted) const noexcept {
     const double at = (points_->x[i] - centre_) * per_width_;
-    const Kernel kernel(at);
+    const Weight weight(at);
     const double *a = rows_.sum, *b = losses_.sum;
-    const double s0 = kernel.sum(a, 0), s1 = kernel.sum(a, 1), s2 = kernel.sum(a, 2);
-    const double t0 = kernel.sum(b, 0), t1 = kernel.sum(b, 1);
+    const double s0 = weight.sum(a, 0), s1 = weight.sum(a, 1), s2 = weight.sum(a, 2);
+    const double t0 = weight.sum(b, 0), t1 = weight.sum(b, 1);
     const double per_s0 = 1 / s0;
     const double mean = s1 * per_s0;
     const double dd = s2 - s1 * mean;
     const double per_dd = dd > 1e-12 * s0 ? 1 / dd : 0;  // a single rate has no slope
     const double slope = (t1 - t0 * mean) * per_dd;
-    curve.loss[i] = level_ + t0 * per_s0 + slope * (at - mean);
+    fitted.loss[i] = level_ + t0 * per_s0 + slope * (at - mean);
     if constexpr (kErrors) {
-      curve.slope[i] = slope * per_width_;
-      // The fitted loss is a sum of losses, each times kernel * (per_s0 + q * (d - mean)).
+      fitted.slope[i] = slope * per_width_;
+      // The fitted loss is a sum of losses, each times weight * (per_s0 + q * (d - mean)).
       const double q = (at - mean) * per_dd;
-      const double q0 = kernel.sum_squared(a, 0), q1 = kernel.sum_squared(a, 1);
+      const double q0 = weight.sum_squared(a, 0), q1 = weight.sum_squared(a, 1);
       const double centred1 = q1 - mean * q0;
-      const double centred2 = std::max(0.0, kernel.sum_squared(a, 2) - mean * (2 * q1 - mean * q0));
+      const double centred2 = std::max(0.0, weight.sum_squared(a, 2) - mean * (2 * q1 - mean * q0));
       const double variance =
-          std::max(0.0, kernel.sum(variances_.sum, 0) / kernel.sum(points_in_.sum, 0));
-      curve.lever[i] = std::max(0.0, per_s0 * (per_s0 * q0 + 2 * q * centred1) + q * q * centred2);
-      curve.loss_se[i] = std::sqrt(variance * curve.lever[i]);
-      curve.slope_se[i] = std::sqrt(variance * centred2) * per_dd * per_width_;
+          std::max(0.0, weight.sum(variances_.sum, 0) / weight.sum(points_in_.sum, 0));
+      fitted.lever[i] = std::max(0.0, per_s0 * (per_s0 * q0 + 2 * q * centred1) + q * q * centred2);
+      fitted.loss_se[i] = std::sqrt(variance * fitted.lever[i]);
+      fitted.slope_se[i] = std::sqrt(variance * centred2) * per_dd * per_width_;
     }
   }
 
@@ -147,11 +147,11 @@ class Sums {
 };
 
 template <bool kErrors>
-void fit_all(const Points& points, double window, const double* variance, Curve& curve) {
+void fit_all(const Points& points, double window, const double* variance, Fit& fitted) {
   Sums<kErrors> sums(points, variance);
   for (std::size_t i = 0; i < points.size(); ++i) {
     sums.move_to(i, wide_enough(points, i, window));
-    sums.fit(i, curve);
+    sums.fit(i, fitted);
   }
 }
 
@@ -173,19 +173,20 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
 }
 
 std::vector<double> fitted_losses(const Points& points, double window) {
-  Curve curve;
-  curve.loss.resize(points.size());
-  fit_all<false>(points, window, nullptr, curve);
-  return std::move(curve.loss);
+  Fit fitted;
+  fitted.loss.resize(points.size());
+  fit_all<false>(points, window, nullptr, fitted);
+  return std::move(fitted.loss);
 }
 
-Curve fit(const Points& points, double window) {
+Fit fit(const Points& points, double window) {
   const std::vector<double> variance = noise(points, 0, points.size());
-  Curve curve;
-  for (auto* column : {&curve.loss, &curve.loss_se, &curve.slope, &curve.slope_se, &curve.lever})
+  Fit fitted;
+  for (auto* column :
+       {&fitted.loss, &fitted.loss_se, &fitted.slope, &fitted.slope_se, &fitted.lever})
     column->resize(points.size());
-  fit_all<true>(points, window, variance.data(), curve);
-  return curve;
+  fit_all<true>(points, window, variance.data(), fitted);
+  return fitted;
 }
 
 }  // namespace clrfast::analysis

@@ -1,0 +1,146 @@
+"""The range of rates that a log suggests, and the error where one is asked for that it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from clrfast import _check, schedules
+
+
+class NoSuggestionError(ValueError):
+    """A rate was asked for that the log, or the rule, does not suggest.
+
+    Attributes:
+        reasons: why there is none, a sentence each.
+    """
+
+    __module__ = "clrfast.analysis"  # what pickles name
+
+    def __init__(self, message: str, reasons: tuple[str, ...] = ()) -> None:
+        """Say what is missing, and why."""
+        super().__init__(message)
+        self.reasons = reasons
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Suggestion:
+    """A range of rates to train with, and how far it can be trusted; true if there is a `max_lr`.
+
+    `base_lr` and `max_lr` are numbers, or raise :class:`NoSuggestionError` where there is none. To look
+    without that, see `bounds`, which has None for what is missing.
+
+    Attributes:
+        bounds: `base_lr` and `max_lr`; both None if the log shows nothing to suggest a range by, the first
+            alone if the rule gives no lower bound.
+        base_lr_interval: where `base_lr` would probably lie in another test, as (low, high); None if
+            there is no bound, or if the rule does not say.
+        max_lr_interval: where `max_lr` would; None likewise.
+        confidence: "high", "medium" or "low"; None if the rule does not say.
+        still_falling: whether the loss still falls at the highest rate of the log, so that `max_lr`
+            may well be too low.
+        reasons: what lowered the confidence, a sentence each; empty if nothing did.
+        rule: the name of the rule that made the suggestion.
+    """
+
+    __module__ = "clrfast.analysis"
+
+    bounds: tuple[float | None, float | None]
+    base_lr_interval: tuple[float, float] | None
+    max_lr_interval: tuple[float, float] | None
+    confidence: Literal["high", "medium", "low"] | None
+    still_falling: bool
+    reasons: tuple[str, ...]
+    rule: str
+
+    @property
+    def base_lr(self) -> float:
+        """The lower bound of a cycle.
+
+        Raises:
+            NoSuggestionError: there is none.
+        """
+        base_lr, max_lr = self.bounds
+        if base_lr is not None:
+            return base_lr
+        if max_lr is None:
+            raise self._nothing("base_lr")
+        why = f"the rule {self.rule} gives no lower bound"
+        raise NoSuggestionError(f"there is no base_lr to use: {why}, only max_lr = {max_lr:.3g}", (why,))
+
+    @property
+    def max_lr(self) -> float:
+        """The upper bound of a cycle, and the peak for one-cycle training.
+
+        Raises:
+            NoSuggestionError: there is none.
+        """
+        max_lr = self.bounds[1]
+        if max_lr is None:
+            raise self._nothing("max_lr")
+        return max_lr
+
+    def _nothing(self, name: str) -> NoSuggestionError:
+        why = "; ".join(self.reasons) or f"the rule {self.rule} finds none"
+        message = f"there is no {name} to use, because the log suggests no range: {why}"
+        return NoSuggestionError(message, self.reasons)
+
+    def one_cycle(
+        self,
+        total_steps: int,
+        *,
+        pct_start: float = 0.3,
+        shape: str = "cosine",
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+    ) -> schedules.Schedule:
+        """Return :func:`clrfast.schedules.one_cycle`, as explained there, with its peak at `max_lr`.
+
+        Raises:
+            NoSuggestionError: there is no `max_lr`.
+            TypeError, ValueError: as there.
+        """
+        strategies = {"cosine": "cos", "linear": "linear"}
+        return schedules.one_cycle(
+            self.max_lr,
+            total_steps,
+            pct_start=pct_start,
+            anneal_strategy=strategies[_check.choice("shape", shape, strategies)],
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+            three_phase=three_phase,
+        )
+
+    def triangular(
+        self, step_size_up: float = 2000, step_size_down: float | None = None
+    ) -> schedules.Schedule:
+        """Return :func:`clrfast.schedules.triangular`, as explained there, between both bounds.
+
+        Raises:
+            NoSuggestionError: there is no `base_lr`, or no `max_lr`.
+            TypeError, ValueError: as there.
+        """
+        return schedules.triangular(self.base_lr, self.max_lr, step_size_up, step_size_down)
+
+    def __bool__(self) -> bool:
+        """Whether there is a `max_lr`."""
+        return self.bounds[1] is not None
+
+    def __repr__(self) -> str:
+        """One line: the range, how sure it is, and what lowered that."""
+        return f"<Suggestion: {'; '.join([self._summary(), *self.reasons])}>"
+
+    def _summary(self) -> str:
+        base_lr, max_lr = self.bounds
+        low = "" if base_lr is None else f"{base_lr:.3g} "
+        found = "no range" if max_lr is None else f"{low}to {max_lr:.3g}"
+        trust = f"rule {self.rule}" if self.confidence is None else f"confidence {self.confidence}"
+        return f"{found}, {trust}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, strings and lists, fit for JSON, with `base_lr` and `max_lr` for `bounds`."""
+        base_lr, max_lr = self.bounds
+        others = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)[1:]}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in others.items()}
+        return {"base_lr": base_lr, "max_lr": max_lr, **plain}
