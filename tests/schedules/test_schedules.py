@@ -6,16 +6,21 @@ import copy
 import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.optim import lr_scheduler
 
 from clrfast import Schedule, schedule, schedules
+
+with suppress(ImportError):  # on Python 3.9, for which there is no torch that is supported
+    import torch
+    from torch.optim import lr_scheduler
+
+needs_torch = pytest.mark.skipif("torch" not in globals(), reason="torch is not installed")
 
 SOME = [
     schedules.constant(0.1),
@@ -86,6 +91,7 @@ def torch_rates(make: Any, steps: int) -> list[float]:
     return rates
 
 
+@needs_torch
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -126,6 +132,7 @@ def test_torch_agrees(ours: Schedule, theirs: Any) -> None:
     assert ours.values(0, 100) == pytest.approx(torch_rates(theirs, 100), rel=1e-11, abs=1e-15)
 
 
+@needs_torch
 def test_momentum_is_torchs_for_cycles() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, momentum=0.9)
     theirs = lr_scheduler.CyclicLR(optimizer, 0.01, 0.1, 7, mode="triangular2", base_momentum=0.8)
@@ -282,6 +289,7 @@ class TestScheduleFunction:
         assert schedule(step=3, **arguments) == made(3)
         assert schedule(np.int32(3), **arguments) == made(3)
         assert schedule(2.5, **arguments) == made(2.5)
+        pytest.importorskip("torch")
         assert schedule(torch.tensor(3), **arguments) == made(3)
         assert schedule(torch.arange(100), **arguments).tolist() == made(steps).tolist()
 
