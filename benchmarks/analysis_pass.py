@@ -191,7 +191,7 @@ def report_threads(title: str, lr: Any, loss: Any) -> None:
 
 
 def report_types(lr: Any, loss: Any) -> None:
-    """Rows of float32 against the same numbers as float64, on a log beyond the caches and on one within them."""
+    """Rows of float32 against the same numbers as float64, on a log beyond the caches and one within them."""
     for every in (1, max(1, len(lr) // 100_000)):
         rows, losses = lr[::every].astype("f4"), loss[::every].astype("f4")
         wide = rows.astype("f8"), losses.astype("f8")
