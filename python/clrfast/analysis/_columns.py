@@ -101,6 +101,17 @@ def columns(lr: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.floating[Any]], 
     return rates, losses
 
 
+def in_groups(number: NDArray[np.intp], groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return what puts the rows of each group together, for the number of each row's group.
+
+    Returns:
+        The order of the rows, which keeps that within a group; and where each group starts in it, and the
+        last one ends, shape (groups + 1,).
+    """
+    ends = np.cumsum(np.bincount(number, minlength=groups))
+    return np.argsort(number, kind="stable"), np.concatenate([[0], ends]).astype(np.intp)
+
+
 def _cores() -> int:
     """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
