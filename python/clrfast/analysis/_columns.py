@@ -53,7 +53,7 @@ def columns_of(log: Any) -> tuple[Any, Any]:
         raise TypeError(
             f"loss must be given beside lr, or a log that has both columns, got {type(log).__name__} alone"
         )
-    if getattr(log, "runs", ()):
+    if len(getattr(log, "runs", ())) > 1:
         raise ValueError(
             f"the log must hold one run, got {len(log.runs)}: use log.analyze_runs() for each, or "
             "log.analyze_repeats() if they repeat one test"
