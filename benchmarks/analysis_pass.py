@@ -190,6 +190,24 @@ def report_threads(title: str, lr: Any, loss: Any) -> None:
     report(f"{title}, in threads, as far as memory feeds two", seconds, "one thread", "ms")
 
 
+def report_types(lr: Any, loss: Any) -> None:
+    """Rows of float32 against the same numbers as float64, on a log beyond the caches and one within them."""
+    for every in (1, max(1, len(lr) // 100_000)):
+        rows, losses = lr[::every].astype("f4"), loss[::every].astype("f4")
+        wide = rows.astype("f8"), losses.astype("f8")
+        seconds = medians(
+            {
+                "float64": lambda wide=wide: clrfast.analyze(*wide, threads=1),
+                "float32": lambda rows=rows, losses=losses: clrfast.analyze(rows, losses, threads=1),
+                "rates float64, losses float32": lambda wide=wide, losses=losses: clrfast.analyze(
+                    wide[0], losses, threads=1
+                ),
+            },
+            rounds=21,
+        )
+        report(f"{len(rows):,} rows by type", seconds, "float64", "ms")
+
+
 def peak() -> int:
     """Peak resident memory of this process in KiB."""
     status = Path("/proc/self/status").read_text()
@@ -239,6 +257,7 @@ def main() -> None:
     report(f"{options.rows:,} rows of float64", seconds, "clrfast, one thread", "ms")
     rate = seconds["ndarray.sum of both columns"] / seconds["clrfast, one thread"]
     print(f"  share of the rate at which ndarray.sum reads: {rate:.0%}")
+    report_types(lr, loss)
     report_threads(f"{options.rows:,} rows of float64", lr, loss)
     report_threads(f"{options.rows:,} rows of float32", lr.astype("f4"), loss.astype("f4"))
     seconds = medians(

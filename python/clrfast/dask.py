@@ -15,7 +15,7 @@ import numpy as np
 
 from clrfast import _core
 from clrfast._require import require
-from clrfast.analysis._columns import bad_rate
+from clrfast.analysis._columns import bad_rate, in_groups
 from clrfast.analysis._runs import table_of
 from clrfast.analysis._state import State
 from clrfast.logs._readers import format_of
@@ -226,10 +226,9 @@ def _by_run(labels: Any, rows: NDArray[np.intp]) -> Iterator[tuple[Any, NDArray[
     if hasattr(labels, "dictionary_decode"):  # its dictionary has an order of its own
         labels = labels.dictionary_decode()
     encoded = labels.dictionary_encode()
-    numbers = encoded.indices.to_numpy()
-    rows = rows[np.argsort(numbers, kind="stable")]
-    ends = np.cumsum(np.bincount(numbers, minlength=len(encoded.dictionary)))
-    for label, start, stop in zip(encoded.dictionary.to_numpy(zero_copy_only=False), [0, *ends], ends):
+    order, starts = in_groups(encoded.indices.to_numpy(), len(encoded.dictionary))
+    rows = rows[order]
+    for label, start, stop in zip(encoded.dictionary.to_numpy(zero_copy_only=False), starts, starts[1:]):
         yield label, rows[start:stop]
 
 

@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import json
 import pickle
+import sys
+import typing
 
 import numpy as np
 import pytest
@@ -147,3 +149,23 @@ def test_what_is_no_log_of_one_run_is_named():
             TypeError, match="loss must be given beside lr, or a log that has both columns, got "
         ):
             clrfast.analyze(nothing)
+
+
+def test_a_plot_without_matplotlib_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib, .* pip install 'clrfast\[plot\]'"):
+        SHOWN.plot()
+
+
+def test_types_of_rates_say_that_there_is_one():
+    """As `schedules.one_cycle(found.max_lr, ...)` needs, where types are checked strictly."""
+    for bound in (Suggestion.base_lr, Suggestion.max_lr):
+        assert typing.get_type_hints(bound.fget)["return"] is float
+
+
+@pytest.mark.parametrize("module", [clrfast.analysis, clrfast.rules, clrfast.smoothing])
+def test_modules_show_public_names_alone(module):
+    assert sorted(dir(module)) == sorted(module.__all__)
+    assert not [name for name in module.__all__ if name.startswith("_")]
+    for name in module.__all__:
+        assert hasattr(module, name)

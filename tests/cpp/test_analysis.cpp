@@ -10,6 +10,7 @@
 #include "analysis/ema.hpp"
 #include "analysis/grid.hpp"
 #include "analysis/kernels.hpp"
+#include "analysis/parallel.hpp"
 #include "analysis/runs.hpp"
 #include "analysis/serialize.hpp"
 #include "analysis/state.hpp"
@@ -320,6 +321,17 @@ void rates_may_lie_anywhere_in_the_grid() {
   }
 }
 
+void what_a_part_throws_comes_back_after_all_have_ended() {
+  std::vector<int> done(4);
+  CHECK(refused([&] {
+    in_parallel(4, [&](std::size_t k) {
+      if (k % 2 == 1) throw std::invalid_argument("odd");
+      done[k] = 1;
+    });
+  }));
+  CHECK(done[0] == 1 && done[2] == 1);
+}
+
 void a_line_is_fitted_exactly() {
   Points points;
   for (int i = 0; i < 200; ++i) {
@@ -438,6 +450,7 @@ int main() {
   bytes_round_trip();
   another_format_is_named();
   rates_may_lie_anywhere_in_the_grid();
+  what_a_part_throws_comes_back_after_all_have_ended();
   a_line_is_fitted_exactly();
   a_huge_loss_costs_no_digits_beyond_the_window();
   phases_are_where_they_were_put();

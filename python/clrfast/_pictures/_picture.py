@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,6 @@ LOSS_COLOUR = "#1f77b4"
 PHASE_COLOURS = {"flat": "#7f7f7f", "falling": "#2ca02c", "rising": "#d62728"}
 BOUND_COLOURS = {"base_lr": "#9467bd", "max_lr": "#ff7f0e"}
 OTHERS_COLOUR = "#4d4d4d"  # what other rules suggest
-
-Interval = Optional["tuple[float, float]"]
-Rows = Optional["tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]"]
 
 
 class Phase(NamedTuple):
@@ -35,7 +32,7 @@ class Mark(NamedTuple):
     name: str
     lr: float
     loss: float
-    interval: Interval = None
+    interval: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:
@@ -66,7 +63,7 @@ class Picture:
         text: the whole analysis in words.
     """
 
-    rows: Rows
+    rows: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None
     lr: NDArray[np.float64]
     loss: NDArray[np.float64]
     loss_se: NDArray[np.float64]
@@ -105,7 +102,9 @@ class Picture:
         return low - 0.06 * height, high + 0.3 * height
 
 
-def rows_to_draw(lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]) -> Rows:
+def rows_to_draw(
+    lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]] | None:
     """Return the rows by ascending rate, or None where there are none, or where a band shows more.
 
     That is so of many rows, and of rates that repeat, over which a line would only go up and down.

@@ -53,7 +53,7 @@ def columns_of(log: Any) -> tuple[Any, Any]:
         raise TypeError(
             f"loss must be given beside lr, or a log that has both columns, got {type(log).__name__} alone"
         )
-    if getattr(log, "runs", ()):
+    if len(getattr(log, "runs", ())) > 1:
         raise ValueError(
             f"the log must hold one run, got {len(log.runs)}: use log.analyze_runs() for each, or "
             "log.analyze_repeats() if they repeat one test"
@@ -99,6 +99,17 @@ def columns(lr: ArrayLike, loss: ArrayLike) -> tuple[NDArray[np.floating[Any]], 
     if len(rates) != len(losses):
         raise ValueError(f"lr and loss must be of equal length, got {len(rates)} and {len(losses)} rows")
     return rates, losses
+
+
+def in_groups(number: NDArray[np.intp], groups: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return what puts the rows of each group together, for the number of each row's group.
+
+    Returns:
+        The order of the rows, which keeps that within a group; and where each group starts in it, and the
+        last one ends, shape (groups + 1,).
+    """
+    ends = np.cumsum(np.bincount(number, minlength=groups))
+    return np.argsort(number, kind="stable"), np.concatenate([[0], ends]).astype(np.intp)
 
 
 def _cores() -> int:

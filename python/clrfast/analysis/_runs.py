@@ -11,7 +11,7 @@ import numpy as np
 from clrfast import _core
 from clrfast.analysis._analysis import Analysis
 from clrfast.analysis._analyze import analysis_of
-from clrfast.analysis._columns import bad_rate, columns, thread_count
+from clrfast.analysis._columns import bad_rate, columns, in_groups, thread_count
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -181,9 +181,7 @@ def _places(
     if len(np.unique(names[starts])) == len(starts):  # every run in one piece
         return names[starts], np.append(starts, rows), None
     _, first, number = np.unique(names, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
+    rank = np.empty(len(first), np.intp)
     rank[np.argsort(first)] = np.arange(len(first))  # as they appear
-    number = rank[number]
-    order = np.argsort(number, kind="stable")
-    starts = np.searchsorted(number[order], np.arange(len(first) + 1))
+    order, starts = in_groups(rank[number], len(first))
     return names[np.sort(first)], starts, order

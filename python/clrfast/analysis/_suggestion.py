@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 from clrfast import _check, schedules
 
@@ -87,7 +87,7 @@ class Suggestion:
 
     def one_cycle(
         self,
-        total_steps: int,
+        total_steps: SupportsIndex,
         *,
         pct_start: float = 0.3,
         shape: str = "cosine",
@@ -95,7 +95,15 @@ class Suggestion:
         final_div_factor: float = 1e4,
         three_phase: bool = False,
     ) -> schedules.Schedule:
-        """Return :func:`clrfast.schedules.one_cycle`, as explained there, with its peak at `max_lr`.
+        """Return one rise to `max_lr` and one fall: :func:`clrfast.schedules.one_cycle`, which explains more.
+
+        Args:
+            total_steps: steps of the whole cycle, at least 1.
+            pct_start: the share of the steps before the fall begins, from 0 to 1.
+            shape: "cosine" or "linear".
+            div_factor: the first rate is `max_lr` divided by this, above 0.
+            final_div_factor: the last rate is the first one divided by this, above 0.
+            three_phase: fall back to the first rate as fast as it rose, and only then to the last one.
 
         Raises:
             NoSuggestionError: there is no `max_lr`.
@@ -115,7 +123,11 @@ class Suggestion:
     def triangular(
         self, step_size_up: float = 2000, step_size_down: float | None = None
     ) -> schedules.Schedule:
-        """Return :func:`clrfast.schedules.triangular`, as explained there, between both bounds.
+        """Return cycles from `base_lr` to `max_lr` and back, forever: :func:`clrfast.schedules.triangular`.
+
+        Args:
+            step_size_up: steps up, above 0.
+            step_size_down: steps down, at least 0; None means `step_size_up`.
 
         Raises:
             NoSuggestionError: there is no `base_lr`, or no `max_lr`.

@@ -19,11 +19,19 @@ typedef double Native __attribute__((vector_size(32)));
 #else
 typedef double Native __attribute__((vector_size(16)));
 #endif
-typedef float NativeSingle __attribute__((vector_size(sizeof(Native) / 2)));
 inline void load(const float* from, Native& v) noexcept {
-  NativeSingle single;
+#if defined(__AVX512F__)  // gcc converts halves, on the stack, unless it is told the instruction
+  v = _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
+#elif defined(__AVX2__)
+  v = _mm256_cvtps_pd(_mm_loadu_ps(from));
+#elif defined(__SSE2__)
+  v = _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+  typedef float Single __attribute__((vector_size(sizeof(Native) / 2)));
+  Single single;
   std::memcpy(&single, from, sizeof single);
   v = __builtin_convertvector(single, Native);
+#endif
 }
 // Processors look ahead within a page, and in the one column that is being read. Where there is no
 // such row, this does nothing.
@@ -192,7 +200,7 @@ RateRun rates_within(const Rate* lr, std::size_t rows, double low, double high) 
   for (; i + kStride <= rows; i += kStride) {
     Lanes lowest = load(lr + i), highest = lowest, total = lowest;
     for (std::size_t k = kLanes; k < kStride; k += kLanes) {
-      fetch_ahead(lr + i + k);
+      if (k * sizeof(Rate) % 64 == 0) fetch_ahead(lr + i + k);
       const Lanes rates = load(lr + i + k);
       lowest = lower(rates, lowest);
       highest = higher(rates, highest);
@@ -201,9 +209,11 @@ RateRun rates_within(const Rate* lr, std::size_t rows, double low, double high) 
     double least[kLanes], most[kLanes];
     store(lowest, least);
     store(highest, most);
-    for (std::size_t k = 1; k < kLanes; ++k) {
-      if (least[k] < least[0]) least[0] = least[k];
-      if (most[k] > most[0]) most[0] = most[k];
+    for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+      for (std::size_t k = 0; k < half; ++k) {
+        if (least[k + half] < least[k]) least[k] = least[k + half];
+        if (most[k + half] > most[k]) most[k] = most[k + half];
+      }
     }
     const double check = sum(total);
     if (!(check == check && least[0] >= low && most[0] < high)) break;

@@ -1,3 +1,5 @@
+#include <immintrin.h>
+
 #include <cmath>
 #include <cstddef>
 #include <cstring>
