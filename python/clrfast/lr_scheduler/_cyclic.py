@@ -77,6 +77,8 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
 
     _unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "_scale_fn_ref", "_scale_fn_custom")
     _rules: ClassVar[Mapping[str, _state.Rule]] = {
+        "cycle_momentum": _state.boolean,
+        "use_beta1": _state.boolean,
         "max_lrs": _state.reals,
         "total_size": _state.real(above=0.0, most=2.0**53),
         "step_ratio": _state.real(least=0.0, most=1.0),
@@ -202,6 +204,8 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if self._scale_fn_custom is None:
+            _check.choice("mode", state.get("mode", self.mode), _MODES)
         attributes = state.pop("_scale_fn_custom", None)
         if attributes is not None:
             if not hasattr(self._scale_fn_custom, "__dict__"):

@@ -185,11 +185,13 @@ class Driven(_core.Stepper, _history.WithHistory, LRScheduler):
             self._forget()
             if self.last_epoch >= 0:
                 self._write_now()
-        except BaseException:
+        except BaseException as error:
             self.__dict__.clear()
             self.__dict__.update(before)
             self._forget()
             self._known_last_lr = rates
+            if isinstance(error, KeyError):
+                raise ValueError(f"the parameter groups must have {error}, which the state drives") from error
             raise
 
     def _restore(self, state: dict[str, Any]) -> None:

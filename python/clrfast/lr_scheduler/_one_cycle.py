@@ -88,6 +88,8 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
     _group_keys: ClassVar[tuple[str, ...]] = (*_RATES, *_MOMENTA)
     _unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "_bounds")
     _rules: ClassVar[Mapping[str, _state.Rule]] = {
+        "cycle_momentum": _state.boolean,
+        "use_beta1": _state.boolean,
         "total_steps": _state.whole(least=1, most=_state.MOST_STEPS),
         "_schedule_phases": _check_phases,
         "_anneal_func_type": _state.choice("cos", "linear"),

@@ -30,11 +30,12 @@ def check_last_epoch(last_epoch: SupportsIndex) -> int:
 
 def check_step(name: str, step: Any, least: int = 0) -> None:
     """A step that can be gone to, or the fraction of one."""
-    try:
-        if not isinstance(step, (bool, str)) and least <= float(step) <= MOST_STEPS:
-            return
-    except (TypeError, ValueError, OverflowError):
-        pass
+    if not isinstance(step, (bool, str)):
+        try:  # integers are compared as they are: a float would round them
+            if least <= (step if isinstance(step, int) else float(step)) <= MOST_STEPS:
+                return
+        except (TypeError, ValueError):
+            pass
     raise ValueError(f"{name} must be a step from {least} to 2**62, got {step!r}")
 
 
@@ -56,6 +57,12 @@ def real(**bounds: float) -> Rule:
 def whole(**bounds: int) -> Rule:
     """A rule for an integer within the bounds that _check.whole takes."""
     return lambda name, value: _check.whole(name, value, **bounds)
+
+
+def boolean(name: str, value: Any) -> None:
+    """A rule for True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
 def choice(*allowed: object) -> Rule:

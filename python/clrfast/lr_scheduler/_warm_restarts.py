@@ -96,7 +96,7 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
             if position >= length:
                 position, length = position % length, length * self.T_mult
             epoch = self.last_epoch + 1
-        elif epoch >= 0:
+        elif isinstance(epoch, str) or epoch >= 0:
             _state.check_step("epoch", epoch)
             position, length = self._position(epoch)
         else:

@@ -21,6 +21,7 @@ struct StepperObject {
 };
 
 PyObject* optimizer_name = nullptr;
+PyObject* step_count_name = nullptr;
 PyObject* step_slowly_name = nullptr;
 PyObject* table_type = nullptr;
 
@@ -50,6 +51,21 @@ Outcome step_quickly(PyObject* self) {
   return Outcome::done;
 }
 
+// Torch's step() counts first; where it then fails, the count is what it was.
+PyObject* step_slowly(PyObject* self, PyObject* epoch) {
+  const auto attributes = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(self, nullptr));
+  if (!attributes) return nullptr;
+  const auto count = py::reinterpret_borrow<py::object>(
+      PyDict_GetItemWithError(attributes.ptr(), step_count_name));
+  PyObject* arguments[] = {self, epoch};
+  PyObject* result = PyObject_VectorcallMethod(step_slowly_name, arguments, 2, nullptr);
+  if (result == nullptr && count) {
+    const py::error_scope error;
+    if (PyDict_SetItem(attributes.ptr(), step_count_name, count.ptr()) < 0) PyErr_Clear();
+  }
+  return result;
+}
+
 PyObject* step(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
   return guarded([&]() -> PyObject* {
     const Py_ssize_t keywords = kwnames == nullptr ? 0 : PyTuple_GET_SIZE(kwnames);
@@ -64,8 +80,7 @@ PyObject* step(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject
       if (outcome == Outcome::failed) return nullptr;
       if (outcome == Outcome::done) Py_RETURN_NONE;
     }
-    PyObject* arguments[] = {self, epoch};
-    return PyObject_VectorcallMethod(step_slowly_name, arguments, 2, nullptr);
+    return step_slowly(self, epoch);
   });
 }
 
@@ -198,6 +213,7 @@ PyType_Spec type_spec = {"clrfast._core.Stepper", sizeof(StepperObject), 0,
 
 void bind_stepper(py::module_& m) {
   optimizer_name = PyUnicode_InternFromString("optimizer");
+  step_count_name = PyUnicode_InternFromString("_step_count");
   step_slowly_name = PyUnicode_InternFromString("_step_slowly");
   table_type = py::object(m.attr("Table")).release().ptr();
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&type_spec));
