@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clrfast._require import require as _require
 
@@ -17,19 +17,22 @@ from torch.optim.lr_scheduler import __all__ as _torch_names  # noqa: E402
 
 from clrfast.lr_scheduler._cyclic import CyclicLR as CyclicLR  # noqa: E402
 from clrfast.lr_scheduler._device import DeviceScheduleLR as DeviceScheduleLR  # noqa: E402
+from clrfast.lr_scheduler._joint import JointScheduleLR as JointScheduleLR  # noqa: E402
+from clrfast.lr_scheduler._joint import ratios as ratios  # noqa: E402
 from clrfast.lr_scheduler._one_cycle import OneCycleLR as OneCycleLR  # noqa: E402
 from clrfast.lr_scheduler._schedule_lr import ScheduleLR as ScheduleLR  # noqa: E402
 from clrfast.lr_scheduler._warm_restarts import (  # noqa: E402
     CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
 )
 
-__all__ = [*_torch_names, "DeviceScheduleLR", "ScheduleLR"]
+__all__ = [*_torch_names, "DeviceScheduleLR", "JointScheduleLR", "ScheduleLR", "ratios"]
 
+if not TYPE_CHECKING:  # for type checkers a name that is misspelt must stay an error
 
-def __getattr__(name: str) -> Any:
-    """What torch's module has besides its public names, as EPOCH_DEPRECATION_WARNING."""
-    return getattr(_torch_lr_scheduler, name)
+    def __getattr__(name: str) -> Any:
+        """What torch's module has besides its public names, as EPOCH_DEPRECATION_WARNING."""
+        return getattr(_torch_lr_scheduler, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *dir(_torch_lr_scheduler)})
+    return sorted(__all__)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from clrfast import _check
-from clrfast.lr_scheduler._driven import copy_of, current, put
+from clrfast.lr_scheduler._groups import Place, copy_of
 
 PerGroup = Union[float, Tensor, Sequence[Union[float, Tensor]]]
 
@@ -55,15 +55,15 @@ def uses_beta1(optimizer: Optimizer) -> bool:
     raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
 
 
-def momentum_place(use_beta1: bool) -> tuple[str, int]:
-    """The key of the momentum in a group, and which element of a tuple it is, or -1."""
-    return ("betas", 0) if use_beta1 else ("momentum", -1)
+def momentum_place(use_beta1: bool) -> Place:
+    """Where a group has its momentum."""
+    return Place("betas", 0) if use_beta1 else Place("momentum")
 
 
 def set_momentum(optimizer: Optimizer, lows: list[Any], highs: list[Any], use_beta1: bool) -> None:
     """Start each group at its highest momentum, and note its bounds in it, as torch does."""
     place = momentum_place(use_beta1)
-    if any(current(group, *place) == 0 for group in optimizer.param_groups):
+    if any(place.get(group) == 0 for group in optimizer.param_groups):
         warnings.warn(
             "The optimizer has momentum 0, and cycle_momentum gives it some. If it should have none, pass "
             "cycle_momentum=False.",
@@ -71,7 +71,7 @@ def set_momentum(optimizer: Optimizer, lows: list[Any], highs: list[Any], use_be
             stacklevel=3,
         )
     for group, low, high in zip(optimizer.param_groups, lows, highs):
-        put(group, *place, copy_of(high))
+        place.put(group, copy_of(high))
         group["max_momentum"] = copy_of(high)
         group["base_momentum"] = copy_of(low)
 

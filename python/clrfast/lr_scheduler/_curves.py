@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import Optional, Union
 
 from torch import Tensor
 from torch.optim import Optimizer
 
 from clrfast import _check
-from clrfast.lr_scheduler._driven import copy_of, current, like
+from clrfast.lr_scheduler._groups import copy_of, like, place_of
 
 Curve = Callable[[int], float]
 Curves = Union[Curve, Sequence[Optional[Curve]]]
@@ -38,23 +38,14 @@ def note_initial_rates(optimizer: Optimizer, curves: Sequence[Curve | None]) -> 
         group.setdefault("initial_lr", copy_of(group["lr"]))
 
 
-def where(name: str, group: dict[str, Any]) -> tuple[str, int]:
-    """The key of a hyperparameter in a group, and its place in the tuple there or -1."""
-    if name == "momentum" and "betas" in group:
-        return "betas", 0
-    if name in ("beta1", "beta2") and name not in group:
-        return "betas", int(name == "beta2")
-    return name, -1
-
-
 def _check_curves(name: str, curves: Sequence[Curve | None], optimizer: Optimizer, step: int) -> None:
     for index, (curve, group) in enumerate(zip(curves, optimizer.param_groups)):
         if curve is None:
             continue
-        key, slot = where(name, group)
-        if key not in group:
+        place = place_of(name, group)
+        if place.key not in group:
             raise ValueError(f"{name} must be None: group {index} of {type(optimizer).__name__} has none")
-        now = current(group, key, slot)
+        now = place.get(group)
         if isinstance(now, bool) or not isinstance(now, (int, float, Tensor)):
             raise TypeError(f"{name} must be a number in group {index} of the optimizer, got {now!r}")
         least = 0.0 if name in ("lr", "momentum", "weight_decay") else -math.inf

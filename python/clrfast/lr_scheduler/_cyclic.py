@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch.optim.lr_scheduler as torch_lr_scheduler
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, schedules
+from clrfast.lr_scheduler import _state
 from clrfast.lr_scheduler._arguments import (
     PerGroup,
     bounds,
@@ -22,7 +23,10 @@ from clrfast.lr_scheduler._arguments import (
     set_momentum,
     uses_beta1,
 )
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of, like, put
+from clrfast.lr_scheduler._driven import Driven
+from clrfast.lr_scheduler._groups import LR, copy_of, like
+from clrfast.lr_scheduler._plan import Hyperparameter, Mix
+from clrfast.lr_scheduler._setting import Setting
 from clrfast.schedules import Schedule
 
 _MODES = ("triangular", "triangular2", "exp_range")
@@ -72,6 +76,17 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
     _scale_fn_custom = Setting()
 
     _unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "_scale_fn_ref", "_scale_fn_custom")
+    _rules: ClassVar[Mapping[str, _state.Rule]] = {
+        "cycle_momentum": _state.boolean,
+        "use_beta1": _state.boolean,
+        "max_lrs": _state.reals,
+        "total_size": _state.real(above=0.0, most=2.0**53),
+        "step_ratio": _state.real(least=0.0, most=1.0),
+        "gamma": _state.real(),
+        "scale_mode": _state.choice("cycle", "iterations"),
+        "base_momentums": _state.reals,
+        "max_momentums": _state.reals,
+    }
 
     def __init__(
         self,
@@ -104,7 +119,7 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         if scale_fn is not None and not callable(scale_fn):
             raise TypeError(f"scale_fn must be a function or None, got {scale_fn!r}")
         _check.choice("scale_mode", scale_mode, ["cycle", "iterations"])
-        last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
+        last = _state.check_last_epoch(last_epoch)
         if cycle_momentum:
             use_beta1 = uses_beta1(optimizer)
             momenta = bounds("base_momentum", base_momentum, "max_momentum", max_momentum, optimizer)
@@ -123,7 +138,7 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
             self.base_momentums, self.max_momentums = momenta
         for group, rate in zip(optimizer.param_groups, base_lrs):
             if last == -1:
-                put(group, "lr", -1, copy_of(rate))
+                LR.put(group, copy_of(rate))
             group.setdefault("initial_lr", like(group["lr"], float(rate)))
         if cycle_momentum and last == -1:
             set_momentum(optimizer, *momenta, use_beta1)
@@ -131,29 +146,29 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         LRScheduler.__init__(self, optimizer, last)
         # Another scheduler may have been there first, and its initial_lr is not the lowest rate of this one.
         self.base_lrs = base_lrs
-        self._drive()
+        self._write_now()
 
     @staticmethod
     def _triangular2_scale_fn(x: float) -> float:
         return float(2.0 ** (1 - x))  # which underflows to 0, where torch's 1 / 2.0 ** (x - 1) overflows
 
-    def _watched(self) -> list[list[Any]]:
+    def _watched_lists(self) -> list[list[Any]]:
         lists = [self.base_lrs, self.max_lrs]
         return [*lists, self.base_momentums, self.max_momentums] if self.cycle_momentum else lists
 
-    def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
+    def _driven(self) -> tuple[list[Callable[[Any], float]], list[Hyperparameter]]:
         groups = self.optimizer.param_groups
 
         def numbers(name: str) -> list[float]:
             return extended(name, getattr(self, name), len(groups))
 
         ends = zip(numbers("base_lrs"), numbers("max_lrs"))
-        columns = [Column("lr", -1, [Mix(low, 0, high - low) for low, high in ends])]
+        driven = [Hyperparameter(LR, [Mix(low, 0, high - low) for low, high in ends])]
         if self.cycle_momentum:
             ends = zip(numbers("base_momentums"), numbers("max_momentums"))
             mixes = [Mix(high, 0, low - high) for low, high in ends]
-            columns.append(Column(*momentum_place(self.use_beta1), mixes))
-        return [self._height()], columns
+            driven.append(Hyperparameter(momentum_place(self.use_beta1), mixes))
+        return [self._height()], driven
 
     def _natural_length(self) -> int:
         return math.ceil(4 * float(self.total_size))
@@ -175,6 +190,11 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         scale_fn = self._scale_fn_custom or _Unbound(self.scale_fn)
         return _Scaled(triangle, self.total_size, scale_fn, self.scale_mode == "cycle")
 
+    def _describe(self) -> str:
+        low, high = min(map(float, self.base_lrs)), max(map(float, self.max_lrs))
+        form = self.mode if self._scale_fn_custom is None else f"scaled by each {self.scale_mode}"
+        return f"{form}, a cycle of {self.total_size:g} steps between {low:g} and {high:g}"
+
     def state_dict(self) -> dict[str, Any]:
         """As torch's: of a `scale_fn` that is no function it holds the attributes."""
         state = super().state_dict()
@@ -184,6 +204,8 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if self._scale_fn_custom is None:
+            _check.choice("mode", state.get("mode", self.mode), _MODES)
         attributes = state.pop("_scale_fn_custom", None)
         if attributes is not None:
             if not hasattr(self._scale_fn_custom, "__dict__"):

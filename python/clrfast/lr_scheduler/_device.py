@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import Any, SupportsIndex
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,27 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import EPOCH_DEPRECATION_WARNING, LRScheduler
 
 from clrfast import _check
-from clrfast.lr_scheduler import _history
+from clrfast.lr_scheduler import _history, _saved_schedules, _state
 from clrfast.lr_scheduler._arguments import optimizer_of
-from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
-from clrfast.lr_scheduler._driven import copy_of, current, own, plain
+from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates
+from clrfast.lr_scheduler._groups import Place, copy_of, place_of, separate
+from clrfast.lr_scheduler._schedule_lr import describe
 from clrfast.schedules import Schedule
+
+_RULES: Mapping[str, _state.Rule] = {
+    **_state.COMMON,
+    "last_epoch": _state.whole(least=-1, most=_state.MOST_STEPS),
+    "total_steps": _state.whole(least=1, most=_state.MOST_STEPS),
+    "schedules": _saved_schedules.check,
+}
+
+
+class _Target(NamedTuple):
+    """A hyperparameter of a group, and the column of the table that drives it."""
+
+    group: int
+    place: Place
+    column: int
 
 
 class DeviceScheduleLR(_history.WithHistory, LRScheduler):
@@ -60,28 +76,26 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         **others: Curves | None,
     ) -> None:
         optimizer_of(optimizer)
-        last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
+        last = _state.check_last_epoch(last_epoch)
         given = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, **others}
         curves = curves_by_name(given, optimizer, last + 1)
         different = list({id(curve): curve for each in curves.values() for curve in each if curve}.values())
         self.total_steps = _length(different, total_steps)
         device = _device(curves, optimizer)
-        rows = np.stack([_values(curve, self.total_steps + 1) for curve in different], axis=1)
+        rows = np.stack([_values(curve, self.total_steps) for curve in different], axis=1)
         kind = torch.float32 if device.type == "mps" else torch.float64
         self._table_of_values = torch.tensor(rows, dtype=kind, device=device)
         self._step = torch.tensor([last], dtype=torch.int64, device=device)
-        places = {id(curve): index for index, curve in enumerate(different)}
-        # What is driven: the group, the key, the element of a tuple or -1, and the column of the table.
-        self._targets = [
-            (index, *where(name, group), places[id(curve)])
-            for name, each in curves.items()
-            for index, (group, curve) in enumerate(zip(optimizer.param_groups, each))
-            if curve is not None
-        ]
-        shared: dict[int, Any] = {}
+        self._schedules = curves
+        self._targets: list[_Target] = []
+        shared: dict[int, object] = {}
+        column_of = {id(curve): index for index, curve in enumerate(different)}
         for name, each in curves.items():
-            for group, curve in zip(optimizer.param_groups, each):
-                own(group, *where(name, group), curve and id(curve), shared)
+            for index, (group, curve) in enumerate(zip(optimizer.param_groups, each)):
+                place = place_of(name, group)
+                separate(place, group, None if curve is None else id(curve), shared)
+                if curve is not None:
+                    self._targets.append(_Target(index, place, column_of[id(curve)]))
         note_initial_rates(optimizer, curves.get("lr", []))
         super().__init__(optimizer, last)
 
@@ -100,7 +114,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
             self._step.add_(1)
         else:
             warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
-            self._step.fill_(_check.whole("epoch", epoch))
+            self._step.fill_(_check.whole("epoch", epoch, most=_state.MOST_STEPS))
         self._write()
 
     def _update_lr(self, epoch: int | None = None) -> None:
@@ -108,24 +122,24 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         self._write()
 
     def _write(self) -> None:
-        row = self._table_of_values.index_select(0, self._step.clamp(0, self.total_steps))[0]
+        row = self._table_of_values.index_select(0, self._step.clamp(0, self.total_steps - 1))[0]
         values = row.unbind()
         groups = self.optimizer.param_groups
         tensors, sources = [], []
-        for index, key, slot, column in self._targets:
-            tensors.append(current(groups[index], key, slot))
-            sources.append(values[column])
+        for target in self._targets:
+            tensors.append(target.place.get(groups[target.group]))
+            sources.append(values[target.column])
         torch._foreach_copy_(tensors, sources)
 
     def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-        rows = torch.as_tensor(np.minimum(steps, self.total_steps), device=self._table_of_values.device)
+        rows = torch.as_tensor(np.minimum(steps, self.total_steps - 1), device=self._table_of_values.device)
         values = self._table_of_values.index_select(0, rows).cpu().numpy()
-        for key, slot in dict.fromkeys((key, slot) for _, key, slot, _ in self._targets):
-            column = np.full((len(steps), len(self.optimizer.param_groups)), np.nan)
-            for index, its_key, its_slot, source in self._targets:
-                if (its_key, its_slot) == (key, slot):
-                    column[:, index] = values[:, source]
-            yield _history.name_of(key, slot), column
+        for place in dict.fromkeys(target.place for target in self._targets):
+            history = np.full((len(steps), len(self.optimizer.param_groups)), np.nan)
+            for target in self._targets:
+                if target.place == place:
+                    history[:, target.group] = values[:, target.column]
+            yield place.name, history
 
     def _natural_length(self) -> int:
         return self.total_steps
@@ -138,17 +152,40 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
     def _last_lr(self) -> list[float | Tensor]:  # type: ignore[override]
         return self.get_lr()
 
+    def _describe(self) -> str:
+        return f"{describe(self._schedules)} for {self.total_steps} steps"
+
     def state_dict(self) -> dict[str, Any]:
-        """The current step, read from the device, and the initial rates."""
-        return {"last_epoch": self.last_epoch, "base_lrs": plain(self.base_lrs)}
+        """The current step, read from the device, the initial rates, and the schedules as text."""
+        return {
+            "last_epoch": self.last_epoch,
+            "base_lrs": _state.plain(self.base_lrs),
+            "total_steps": self.total_steps,
+            "schedules": _saved_schedules.saved(self._schedules),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a state, here or of ScheduleLR, and write its values into the optimizer.
 
+        The constructor's schedules and `total_steps` are the ones that count; a UserWarning says where other
+        ones give another value.
+
         Raises:
-            ValueError: ``last_epoch`` is missing or no step.
+            ValueError: ``last_epoch`` is missing or no step, or the state is otherwise none of these classes.
+                Nothing is changed then.
         """
-        self._step.fill_(_check.whole("last_epoch", state_dict.get("last_epoch", -2), least=-1, most=2**62))
+        _state.check({"last_epoch": None, **state_dict}, _RULES)
+        last, others = state_dict["last_epoch"], state_dict.get("schedules")
+        _saved_schedules.warn_of_others(others, self._schedules, last, stacklevel=2)
+        length = state_dict.get("total_steps", self.total_steps)
+        if length != self.total_steps and last >= min(length, self.total_steps):
+            warnings.warn(
+                f"The state is of a run of {length} steps; this scheduler keeps its own total_steps, "
+                f"{self.total_steps}, and step {last} lies beyond one of them.",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._step.fill_(last)
         self._write()
 
 
@@ -158,7 +195,7 @@ def _length(curves: list[Curve], total_steps: SupportsIndex | None) -> int:
     total = max(getattr(curve, "total_steps", math.inf) for curve in curves)
     if math.isinf(total):
         raise ValueError("total_steps must be given, got None with a schedule that never ends")
-    return math.ceil(total)
+    return math.ceil(total) + 1  # whose last value is reached at its total_steps
 
 
 def _device(curves: dict[str, list[Curve | None]], optimizer: Optimizer) -> torch.device:
@@ -167,7 +204,7 @@ def _device(curves: dict[str, list[Curve | None]], optimizer: Optimizer) -> torc
         for index, (group, curve) in enumerate(zip(optimizer.param_groups, each)):
             if curve is None:
                 continue
-            held = current(group, *where(name, group))
+            held = place_of(name, group).get(group)
             if not isinstance(held, Tensor):
                 raise TypeError(f"{name} must be a tensor in group {index} of the optimizer, got {held!r}")
             devices.add(held.device)

@@ -1,4 +1,4 @@
-"""What a scheduler has done and will do: since its values are a closed form, nothing is recorded."""
+"""What a scheduler has done, does and will do: since its values are a closed form, nothing is recorded."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
+from torch.optim import Optimizer
 
-from clrfast import _check
+from clrfast import _check, _require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,22 @@ class WithHistory:
     """The part of a scheduler that tells what it does over time."""
 
     last_epoch: int
+    optimizer: Optimizer
+
+    def _describe(self) -> str:
+        """What drives the hyperparameters, in a few words."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """The step, the current rates, and what drives them."""
+        name = type(self).__name__
+        if "optimizer" not in self.__dict__:
+            return f"<{name}, not yet made>"
+        try:
+            step: object = self.last_epoch
+        except RuntimeError:  # the count is on a device from which nothing can be read
+            step = "?"
+        return f"<{name} at step {step}, {_rates(self.optimizer.param_groups)}: {self._describe()}>"
 
     def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterable[tuple[str, npt.NDArray[np.float64]]]:
         """The values of each driven hyperparameter, of shape (steps, groups), by its name."""
@@ -60,6 +77,7 @@ class WithHistory:
         table = self._table(max(last, now), 2 * _MOST)
         values = table[_check.choice("name", name, [key for key in table if key != "step"])]
         if ax is None:
+            _require.require("matplotlib", "plot()", extra="plot")
             import matplotlib.pyplot as plt
 
             ax = plt.figure(layout="constrained").add_subplot()
@@ -81,6 +99,16 @@ class WithHistory:
         return {"step": steps, **dict(self._history_at(steps))}
 
 
-def name_of(key: str, slot: int) -> str:
-    """The name of a hyperparameter in a history."""
-    return f"beta{slot + 1}" if slot >= 0 else key
+def _rates(groups: list[dict[str, Any]]) -> str:
+    """The rates of the groups in a few words: one where all have the same, else the first ones."""
+    shown = [_shown(group.get("lr")) for group in groups]
+    if len(set(shown)) == 1:
+        return f"lr {shown[0]} in {len(groups)} group" + ("s" if len(groups) > 1 else "")
+    return f"lr {', '.join(shown[:4])}{', ...' if len(shown) > 4 else ''} in {len(groups)} groups"
+
+
+def _shown(value: Any) -> str:
+    try:
+        return f"{float(value):.6g}"
+    except (TypeError, RuntimeError):  # it is no number, or a tensor whose value cannot be read
+        return "?"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch.optim.lr_scheduler as torch_lr_scheduler
@@ -13,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, schedules
+from clrfast.lr_scheduler import _state
 from clrfast.lr_scheduler._arguments import (
     PerGroup,
     bounds,
@@ -22,11 +22,27 @@ from clrfast.lr_scheduler._arguments import (
     set_momentum,
     uses_beta1,
 )
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of
+from clrfast.lr_scheduler._driven import Driven
+from clrfast.lr_scheduler._groups import LR, copy_of
+from clrfast.lr_scheduler._plan import Hyperparameter, Mix
+from clrfast.lr_scheduler._setting import Setting
 from clrfast.schedules import Schedule
+from clrfast.schedules._curve import piece, row
 
 _RATES = ("initial_lr", "max_lr", "min_lr")
 _MOMENTA = ("max_momentum", "base_momentum")
+
+
+def _check_phases(name: str, phases: Any) -> None:
+    """Raise for what is no list of phases as `_phases` makes it."""
+    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
+        raise TypeError(f"{name} must be a list of phases, got {phases!r}")
+    for index, phase in enumerate(phases):
+        where = f"{name}[{index}]"
+        _check.real(f"{where}['end_step']", phase.get("end_step"), most=_state.MOST_STEPS)
+        for side in ("start", "end"):
+            _check.choice(f"{where}['{side}_lr']", phase.get(f"{side}_lr"), _RATES)
+            _check.choice(f"{where}['{side}_momentum']", phase.get(f"{side}_momentum"), _MOMENTA)
 
 
 class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
@@ -69,8 +85,15 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
     _schedule_phases = Setting()
     _anneal_func_type = Setting()
 
-    _keys: ClassVar[tuple[str, ...]] = (*_RATES, *_MOMENTA)
+    _group_keys: ClassVar[tuple[str, ...]] = (*_RATES, *_MOMENTA)
     _unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "_bounds")
+    _rules: ClassVar[Mapping[str, _state.Rule]] = {
+        "cycle_momentum": _state.boolean,
+        "use_beta1": _state.boolean,
+        "total_steps": _state.whole(least=1, most=_state.MOST_STEPS),
+        "_schedule_phases": _check_phases,
+        "_anneal_func_type": _state.choice("cos", "linear"),
+    }
 
     def __init__(
         self,
@@ -102,7 +125,7 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
         max_lrs = per_group("max_lr", max_lr, optimizer)
         first = _check.real("div_factor", div_factor, above=0.0)
         final = _check.real("final_div_factor", final_div_factor, above=0.0)
-        last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
+        last = _state.check_last_epoch(last_epoch)
         if cycle_momentum:
             use_beta1 = uses_beta1(optimizer)
             momenta = bounds("base_momentum", base_momentum, "max_momentum", max_momentum, optimizer)
@@ -137,28 +160,29 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
             )
         return self.last_epoch
 
-    def _limit(self) -> int:
+    def _last_step(self) -> int:
         return int(self.total_steps)
 
     def _natural_length(self) -> int:
         return int(self.total_steps)
 
-    def _watched(self) -> list[list[Any]]:
+    def _watched_lists(self) -> list[list[Any]]:
         return [self._schedule_phases]
 
-    def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
-        sources: list[Callable[[Any], float]] = [
+    def _driven(self) -> tuple[list[Callable[[Any], float]], list[Hyperparameter]]:
+        curves: list[Callable[[Any], float]] = [
             self._weight("lr", "initial_lr"),
             self._weight("lr", "max_lr"),
         ]
         rates = zip(*(self._numbers(key) for key in _RATES))
-        columns = [Column("lr", -1, [Mix(low, 0, first - low, 1, high - low) for first, high, low in rates])]
+        mixes = [Mix(low, 0, first - low, 1, high - low) for first, high, low in rates]
+        driven = [Hyperparameter(LR, mixes)]
         if self.cycle_momentum:
-            sources.append(self._weight("momentum", "base_momentum"))
+            curves.append(self._weight("momentum", "base_momentum"))
             momenta = zip(*(self._numbers(key) for key in _MOMENTA))
             mixes = [Mix(high, 2, low - high) for high, low in momenta]
-            columns.append(Column(*momentum_place(self.use_beta1), mixes))
-        return sources, columns
+            driven.append(Hyperparameter(momentum_place(self.use_beta1), mixes))
+        return curves, driven
 
     def _numbers(self, key: str) -> list[float]:
         """A bound of each group. One that lacks it gets what was given for it, or what the others share."""
@@ -181,15 +205,13 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
     def _weight(self, what: str, name: str) -> Schedule:
         """The share that the bound `name` has in the rate or the momentum at each step."""
         shape = "linear" if self._anneals_linearly() else "cosine"
-        curves, end, last = [], 0.0, 0.0
+        pieces, end, last = [], 0.0, 0.0
         for phase in self._schedule_phases:
             first, last = (float(phase[f"{side}_{what}"] == name) for side in ("start", "end"))
             if phase["end_step"] > end:
                 end = float(phase["end_step"])
-                curves.append((end, shape, first, last, 0.0))
-        if not curves:
-            return schedules.constant(last)
-        return Schedule(tuple(curves), 1, 1.0, ("none", 1.0, 0.0, ()), (1.0, 0.0, -math.inf, math.inf))
+                pieces.append(piece(end, shape, first, last))
+        return row(*pieces) if pieces else schedules.constant(last)
 
     def _anneals_linearly(self) -> bool:
         if "_anneal_func_type" in self.__dict__:
@@ -198,6 +220,11 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
             return bool(self._anneal_func_type == "linear")
         # Old states hold the function itself, which is one of two.
         return bool(self.__dict__["anneal_func"](0.0, 1.0, 0.25) == 0.25)
+
+    def _describe(self) -> str:
+        peak = max(float(group["max_lr"]) for group in self.optimizer.param_groups)
+        form = "linear" if self._anneals_linearly() else "cosine"
+        return f"{form}, {self.total_steps} steps, up to {peak:g}"
 
     def _restore(self, state: dict[str, Any]) -> None:
         saved = state.get("total_steps", self.total_steps)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, SupportsIndex
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import _check
 from clrfast._pictures import _schedule as _plot_schedule
+from clrfast.lr_scheduler import _saved_schedules, _state
 from clrfast.lr_scheduler._arguments import optimizer_of
-from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of
+from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates
+from clrfast.lr_scheduler._driven import Driven
+from clrfast.lr_scheduler._groups import copy_of, place_of
+from clrfast.lr_scheduler._plan import Hyperparameter, Mix
 from clrfast.schedules import Schedule
 
 
@@ -46,10 +48,14 @@ class ScheduleLR(Driven):
             have the hyperparameter, or a schedule gives no finite number at the first
             step, or a negative rate, momentum or weight decay. Nothing is changed then.
 
+    A state holds the schedules as text (of other functions, that they were there). The constructor's are the
+    ones that count: where they differ from a loaded state's, a UserWarning says what both give.
+
     >>> scheduler = ScheduleLR(optimizer, lr=rate, momentum=rate.reciprocal(0.85, 0.95))  # doctest: +SKIP
     """
 
     _unsaved: ClassVar[tuple[str, ...]] = ("optimizer", "schedules")
+    _rules: ClassVar[Mapping[str, _state.Rule]] = {"schedules": _saved_schedules.check}
 
     def __init__(
         self,
@@ -62,7 +68,7 @@ class ScheduleLR(Driven):
         **others: Curves | None,
     ) -> None:
         optimizer_of(optimizer)
-        last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
+        last = _state.check_last_epoch(last_epoch)
         given = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, **others}
         self.schedules = curves_by_name(given, optimizer, last + 1)
         note_initial_rates(optimizer, self.schedules.get("lr", []))
@@ -70,7 +76,7 @@ class ScheduleLR(Driven):
 
     @property
     def total_steps(self) -> float:
-        """Steps until each schedule has reached the value that it holds; infinity where one never does."""
+        """How many steps the longest of the schedules has values for; infinity where one never ends."""
         return max(
             getattr(curve, "total_steps", math.inf)
             for curves in self.schedules.values()
@@ -83,30 +89,33 @@ class ScheduleLR(Driven):
         lengths = (_plot_schedule._natural_length(c) for c in curves if isinstance(c, Schedule))
         return max(lengths, default=super()._natural_length())
 
-    def _watched(self) -> list[list[Any]]:
+    def _describe(self) -> str:
+        return describe(self.schedules)
+
+    def _watched_lists(self) -> list[list[Any]]:
         return list(self.schedules.values())
 
-    def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
+    def _driven(self) -> tuple[list[Callable[[Any], float]], list[Hyperparameter]]:
         groups = self.optimizer.param_groups
-        sources: list[Curve] = []
-        known: dict[int, int] = {}  # equal schedules need not be found, only those given once for all
-        columns: list[Column] = []
+        curves: list[Curve] = []
+        index_of: dict[int, int] = {}  # equal schedules need not be found, only those given once for all
+        driven: list[Hyperparameter] = []
         for name in ["lr", *(name for name in self.schedules if name != "lr")]:
-            curves = self.schedules.get(name, [None] * len(groups))
+            each = self.schedules.get(name, [None] * len(groups))
             if name in self.schedules:
-                self._fit(name, curves, len(groups))
-            for key, slot in sorted({where(name, group) for group in groups}):
+                self._fit(name, each, len(groups))
+            for place in sorted({place_of(name, group) for group in groups}):
                 mixes: list[Mix | None] = []
-                for group, curve in zip(groups, curves):
-                    if curve is None or where(name, group) != (key, slot):
+                for group, curve in zip(groups, each):
+                    if curve is None or place_of(name, group) != place:
                         mixes.append(None)
                         continue
-                    if id(curve) not in known:
-                        known[id(curve)] = len(sources)
-                        sources.append(curve)
-                    mixes.append(Mix(0.0, known[id(curve)], 1.0))
-                columns.append(Column(key, slot, mixes))
-        return sources, columns
+                    if id(curve) not in index_of:
+                        index_of[id(curve)] = len(curves)
+                        curves.append(curve)
+                    mixes.append(Mix(0.0, index_of[id(curve)], 1.0))
+                driven.append(Hyperparameter(place, mixes))
+        return curves, driven
 
     def _fit(self, name: str, curves: list[Curve | None], groups: int) -> None:
         """One schedule for all groups is also for those that were added."""
@@ -125,3 +134,19 @@ class ScheduleLR(Driven):
             if index >= len(curves) or curves[index] is None:
                 rates[index] = copy_of(group["lr"])
         return rates
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later, in plain numbers and lists, and the schedules as text."""
+        return {**super().state_dict(), "schedules": _saved_schedules.saved(self.schedules)}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        others = state.pop("schedules", None)
+        super()._restore(state)
+        _saved_schedules.warn_of_others(others, self.schedules, self.last_epoch, stacklevel=3)
+
+
+def describe(schedules: _saved_schedules.Schedules) -> str:
+    """What drives what, each different schedule once."""
+    return ", ".join(
+        f"{name}={' / '.join(dict.fromkeys(map(repr, curves)))}" for name, curves in schedules.items()
+    )

@@ -3,70 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.overrides import has_torch_function
 
-# The kinds of targets, as the compiled core numbers them.
-NUMBER, FLOAT32, FLOAT64, STAGED = 1, 2, 3, 4
-
-_IN_MEMORY = {torch.float32: FLOAT32, torch.float64: FLOAT64}
-
-
-class Place(NamedTuple):
-    """Where the value of one target goes."""
-
-    kind: int
-    tensor: Tensor | None
-    address: int
-    view: npt.NDArray[Any] | None  # keeps the address valid
+# What a group may hold, in the words of the compiled core.
+NUMBER, HOST_TENSOR, STAGED_TENSOR = "number", "host tensor", "staged tensor"
 
 
-def place_of(current: Any) -> Place:
-    """How what a group holds now is written: replaced if it is a number, filled if it is a tensor.
+def what_is(held: Any) -> str:
+    """How what a group holds is written: a number is replaced, a tensor filled, here or by the core.
 
-    A plain tensor in host memory is written through its NumPy view, which shares its memory and costs no
-    call of torch a step. As with any such view, the tensor must not be given other memory afterwards
-    (``tensor.data = ...``, ``share_memory_()``); putting another tensor in its place is seen.
+    The core writes to plain tensors in host memory. It asks each one in each step where its memory is, since
+    ``tensor.data = ...``, ``share_memory_()`` and what multiprocessing pickles move it; one that turns out to
+    be elsewhere makes the plan anew, and is staged then.
     """
-    if not isinstance(current, Tensor):
-        return Place(NUMBER, None, 0, None)
-    plain = type(current) is Tensor and current.device.type == "cpu" and not current.requires_grad
-    if plain and current.dtype in _IN_MEMORY and current.numel() == 1 and current.layout == torch.strided:
-        view = current.detach().numpy()  # an alias: it keeps the memory, even if the tensor is given other
-        return Place(_IN_MEMORY[current.dtype], current, view.__array_interface__["data"][0], view)
-    return Place(STAGED, current, 0, None)
+    if not isinstance(held, Tensor):
+        return NUMBER
+    plain = type(held) is Tensor and held.device.type == "cpu" and held.layout == torch.strided
+    if not plain or held.dtype not in (torch.float32, torch.float64) or held.numel() != 1:
+        return STAGED_TENSOR
+    # Torch itself refuses to fill what requires a gradient; a negative view holds the negated number.
+    if held.requires_grad or held.is_neg() or has_torch_function((held,)):
+        return STAGED_TENSOR
+    try:
+        return HOST_TENSOR if held.data_ptr() else STAGED_TENSOR
+    except RuntimeError:  # as tensors inside of torch.func's transforms, which have no memory
+        return STAGED_TENSOR
 
 
-def writer(places: Sequence[Place | None], values: npt.NDArray[np.float64]) -> Callable[[], None] | None:
-    """The function that writes `values` to the staged tensors among `places`; None where there are none.
+def writer(
+    staged: Sequence[tuple[int, Tensor]], values: npt.NDArray[np.float64]
+) -> Callable[[], None] | None:
+    """The function that fills each tensor of `staged` with the value at its index; None where there is none.
 
     All tensors of one device and type are written in one operation, without waiting for the device.
-    `values` has one row a group, and `places` goes through it row by row.
+
+    Args:
+        staged: Indices into the flat `values`, and the tensors.
+        values: A C-contiguous array, which is read when the function is called.
     """
     flat = values.reshape(-1)  # the same memory
-    blocks: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    groups: dict[tuple[torch.device, torch.dtype], list[tuple[int, Tensor]]] = {}
     singles: list[tuple[int, Tensor]] = []
-    for index, place in enumerate(places):
-        if place is None or place.kind != STAGED or place.tensor is None:
-            continue
-        tensor = place.tensor
+    for index, tensor in staged:
         if type(tensor) is Tensor and tensor.device.type != "cpu" and tensor.numel() == 1:
-            blocks.setdefault((tensor.device, tensor.dtype), []).append(index)
+            groups.setdefault((tensor.device, tensor.dtype), []).append((index, tensor))
         else:
             singles.append((index, tensor))
-    if not blocks and not singles:
+    if not staged:
         return None
-    copies = [
-        _Block([places[i].tensor for i in indices], indices, flat)  # type: ignore[union-attr,misc]
-        for indices in blocks.values()
-    ]
+    blocks = [_Block(members, flat) for members in groups.values()]
 
     def write() -> None:
-        for block in copies:
+        for block in blocks:
             block.write()
         for index, tensor in singles:
             tensor.fill_(float(flat[index]))
@@ -78,15 +72,13 @@ def writer(places: Sequence[Place | None], values: npt.NDArray[np.float64]) -> C
 class _Block:
     """Tensors of one device and type, which one copy to the device and one on it fill."""
 
-    def __init__(
-        self, tensors: Sequence[Tensor], indices: Sequence[int], values: npt.NDArray[np.float64]
-    ) -> None:
-        self._tensors = list(tensors)
-        self._indices = np.asarray(indices)
+    def __init__(self, members: Sequence[tuple[int, Tensor]], values: npt.NDArray[np.float64]) -> None:
+        self._tensors = [tensor for _, tensor in members]
+        self._indices = np.asarray([index for index, _ in members])
         self._values = values
         first = self._tensors[0]
         self._pinned = first.device.type == "cuda"
-        self._block = torch.empty(len(indices), dtype=first.dtype, device=first.device)
+        self._block = torch.empty(len(members), dtype=first.dtype, device=first.device)
         self._parts = [part.view(t.shape) for part, t in zip(self._block.unbind(), self._tensors)]
 
     def write(self) -> None:

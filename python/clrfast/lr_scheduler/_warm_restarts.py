@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch.optim.lr_scheduler as torch_lr_scheduler
@@ -12,8 +12,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check, schedules
+from clrfast.lr_scheduler import _state
 from clrfast.lr_scheduler._arguments import extended, optimizer_of
-from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of
+from clrfast.lr_scheduler._driven import Driven
+from clrfast.lr_scheduler._groups import LR, copy_of
+from clrfast.lr_scheduler._plan import Hyperparameter, Mix
+from clrfast.lr_scheduler._setting import Setting
 
 _HALF_PERIOD = schedules.cosine(1.0, 1)  # at T_cur / T_i
 
@@ -43,7 +47,14 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
     eta_min = Setting()
 
     T_cur: Any  # an int, or a float after a step to a fraction of an epoch
-    _restarts: ClassVar[bool] = True
+    _counts_restarts: ClassVar[bool] = True
+    _rules: ClassVar[Mapping[str, _state.Rule]] = {
+        "T_0": _state.whole(least=1, most=_state.MOST_STEPS),
+        "T_i": _state.whole(least=1, most=_state.MOST_STEPS),
+        "T_mult": _state.whole(least=1, most=_state.MOST_STEPS),
+        "T_cur": _state.real(least=-1.0, most=_state.MOST_STEPS),
+        "eta_min": _state.real(),
+    }
 
     def __init__(
         self,
@@ -59,7 +70,7 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
             raise ValueError(f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}")
         _check.real("eta_min", eta_min, least=0.0)
         optimizer_of(optimizer)
-        last = _check.whole("last_epoch", last_epoch, least=-1, most=2**62)
+        last = _state.check_last_epoch(last_epoch)
         self.T_0 = first
         self.T_mult = mult
         self.eta_min = eta_min
@@ -85,10 +96,12 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
             if position >= length:
                 position, length = position % length, length * self.T_mult
             epoch = self.last_epoch + 1
-        elif 0 <= epoch < math.inf:
+        elif isinstance(epoch, str) or epoch >= 0:
+            _state.check_step("epoch", epoch)
             position, length = self._position(epoch)
         else:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+        _state.check_step("last_epoch", epoch)
         before = self.T_cur, self.T_i, self.last_epoch
         self.T_cur, self.T_i, self.last_epoch = position, length, math.floor(epoch)
         try:
@@ -111,14 +124,17 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
     def _natural_length(self) -> int:
         return sum(self.T_0 * self.T_mult**cycle for cycle in range(4))
 
-    def _columns(self) -> tuple[list[Callable[[Any], float]], list[Column]]:
+    def _describe(self) -> str:
+        return f"T_0={self.T_0}, T_mult={self.T_mult}, eta_min={float(self.eta_min):g}"
+
+    def _driven(self) -> tuple[list[Callable[[Any], float]], list[Hyperparameter]]:
         groups = self.optimizer.param_groups
         low = float(self.eta_min)
         for group in groups[len(self.base_lrs) :]:
             group.setdefault("initial_lr", copy_of(group["lr"]))
             self.base_lrs.append(copy_of(group["initial_lr"]))
         highs = extended("base_lrs", self.base_lrs, len(groups))
-        return [_HALF_PERIOD], [Column("lr", -1, [Mix(low, 0, high - low) for high in highs])]
+        return [_HALF_PERIOD], [Hyperparameter(LR, [Mix(low, 0, high - low) for high in highs])]
 
 
 def _whole(name: str, value: Any, message: str) -> int:

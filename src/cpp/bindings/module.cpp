@@ -25,7 +25,10 @@ pybind11::dict build_config() {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
+// A free-threaded interpreter turns its GIL on for this module, since mod_gil_not_used() is not
+// declared: a step compares what a list holds now with what it held, and takes borrowed references
+// from dictionaries, which is safe only as long as no other thread changes them in between.
+PYBIND11_MODULE(_core, m) {
   m.doc() = "The compiled core of clrfast. Use the names that the clrfast package exports.";
   m.def("build_config", build_config,
         "The compiler, the build type and the CPU level ('base', 'v3' or 'v4') of the compiled "

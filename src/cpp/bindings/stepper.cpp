@@ -1,13 +1,14 @@
-// The type _core.Stepper: the method step() of a learning-rate scheduler, as a C function. Once a
-// plan of what goes where is prepared, a step counts on and carries the plan out. Whatever is
-// special, first of all a plan that is missing or no longer fits the optimizer, is left to the
-// method _step_slowly.
+// The type _core.Stepper, which the schedulers inherit from: their method step() as a C function.
+//
+// Python prepares a plan (step_plan.hpp). A step then counts on (step_counts.hpp) and carries the
+// plan out. Whatever is special, first of all a plan that is missing or no longer fits the
+// optimizer, is left to the method _step_slowly.
 
 #include <cmath>
-#include <cstddef>
-#include <limits>
+#include <utility>
 
-#include "bindings/groups.hpp"
+#include "bindings/step_counts.hpp"
+#include "bindings/step_plan.hpp"
 
 namespace clrfast {
 
@@ -15,75 +16,54 @@ namespace {
 
 struct StepperObject {
   PyObject_HEAD;
-  std::shared_ptr<Plan> plan;  // a step holds it too: what it calls may drop the plan
-  PyObject* last_lr;           // the rates of the last step, once somebody asked for them
+  std::shared_ptr<StepPlan> plan;  // a step holds it too: what it calls may drop the plan
+  PyObject* last_lr;               // the rates of the last step, once somebody asked for them
 };
 
-struct {
-  PyObject *optimizer, *last_epoch, *step_count, *t_cur, *t_i, *t_mult, *step_slowly;
-} names;
+PyObject* optimizer_name = nullptr;
+PyObject* step_count_name = nullptr;
+PyObject* step_slowly_name = nullptr;
 PyObject* table_type = nullptr;
 
 StepperObject* stepper(PyObject* self) { return reinterpret_cast<StepperObject*>(self); }
 
-// The exact Python int >= 0 of that name, or -1.
-std::int64_t count_in(PyObject* attributes, PyObject* name) {
-  PyObject* value = PyDict_GetItemWithError(attributes, name);
-  return value == nullptr ? -1 : whole_step(value);
-}
-
-// After a step that was done; says whether it still is.
-bool set(PyObject* attributes, PyObject* name, std::int64_t count, Outcome* outcome) {
-  if (*outcome != Outcome::done) return false;
-  const auto number = py::reinterpret_steal<py::object>(PyLong_FromLongLong(count));
-  if (number && PyDict_SetItem(attributes, name, number.ptr()) == 0) return true;
-  *outcome = Outcome::failed;
-  return false;
-}
-
-// As torch's classes do, all but the one with restarts.
-Outcome step_counted(Plan& plan, PyObject* attributes, std::int64_t step) {
-  const std::int64_t count = count_in(attributes, names.step_count) + 1;
-  if (count <= 2) return Outcome::stale;  // torch then looks at the order of the calls
-  Outcome outcome = plan.write({true, step, 0.0});
-  set(attributes, names.step_count, count, &outcome);
-  return outcome;
-}
-
-// As CosineAnnealingWarmRestarts does.
-Outcome step_with_restarts(Plan& plan, PyObject* attributes) {
-  std::int64_t position = count_in(attributes, names.t_cur) + 1;
-  std::int64_t length = count_in(attributes, names.t_i);
-  const std::int64_t mult = count_in(attributes, names.t_mult);
-  if (position <= 0 || length <= 0 || mult <= 0) return Outcome::stale;
-  const bool restart = position >= length;
-  if (restart) {
-    if (length > std::numeric_limits<std::int64_t>::max() / mult) return Outcome::stale;
-    position %= length;
-    length *= mult;
-  }
-  Outcome outcome =
-      plan.write({false, 0, static_cast<double>(position) / static_cast<double>(length)});
-  set(attributes, names.t_cur, position, &outcome);
-  if (restart) set(attributes, names.t_i, length, &outcome);
-  return outcome;
+// What was there is released last, since that may run Python code.
+void set_known_last_lr(PyObject* self, py::object rates) {
+  PyObject* before = stepper(self)->last_lr;
+  stepper(self)->last_lr = rates.release().ptr();
+  Py_XDECREF(before);
 }
 
 Outcome step_quickly(PyObject* self) {
-  const std::shared_ptr<Plan> plan = stepper(self)->plan;
+  const std::shared_ptr<StepPlan> plan = stepper(self)->plan;
   if (!plan) return Outcome::stale;
-  const auto dict = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(self, nullptr));
-  if (!dict) return Outcome::failed;
-  PyObject* attributes = dict.ptr();
-  if (PyDict_GetItemWithError(attributes, names.optimizer) != plan->optimizer.ptr()) {
+  const auto attributes = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(self, nullptr));
+  if (!attributes) return Outcome::failed;
+  if (PyDict_GetItemWithError(attributes.ptr(), optimizer_name) != plan->optimizer.ptr()) {
     return PyErr_Occurred() ? Outcome::failed : Outcome::stale;
   }
-  const std::int64_t step = count_in(attributes, names.last_epoch) + 1;
-  if (step <= 0 || step > plan->limit) return Outcome::stale;
-  Outcome outcome = plan->restarts ? step_with_restarts(*plan, attributes)
-                                   : step_counted(*plan, attributes, step);
-  if (set(attributes, names.last_epoch, step, &outcome)) Py_CLEAR(stepper(self)->last_lr);
-  return outcome;
+  const auto counts = next_counts(attributes.ptr(), plan->counts_restarts);
+  if (!counts || counts->last_epoch > plan->last_step) return Outcome::stale;
+  const Outcome outcome = plan->write(counts->when);
+  if (outcome != Outcome::done) return outcome;
+  if (!store(attributes.ptr(), *counts)) return Outcome::failed;
+  set_known_last_lr(self, py::object());
+  return Outcome::done;
+}
+
+// Torch's step() counts first; where it then fails, the count is what it was.
+PyObject* step_slowly(PyObject* self, PyObject* epoch) {
+  const auto attributes = py::reinterpret_steal<py::object>(PyObject_GenericGetDict(self, nullptr));
+  if (!attributes) return nullptr;
+  const auto count = py::reinterpret_borrow<py::object>(
+      PyDict_GetItemWithError(attributes.ptr(), step_count_name));
+  PyObject* arguments[] = {self, epoch};
+  PyObject* result = PyObject_VectorcallMethod(step_slowly_name, arguments, 2, nullptr);
+  if (result == nullptr && count) {
+    const py::error_scope error;
+    if (PyDict_SetItem(attributes.ptr(), step_count_name, count.ptr()) < 0) PyErr_Clear();
+  }
+  return result;
 }
 
 PyObject* step(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* kwnames) {
@@ -100,8 +80,7 @@ PyObject* step(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject
       if (outcome == Outcome::failed) return nullptr;
       if (outcome == Outcome::done) Py_RETURN_NONE;
     }
-    PyObject* arguments[] = {self, epoch};
-    return PyObject_VectorcallMethod(names.step_slowly, arguments, 2, nullptr);
+    return step_slowly(self, epoch);
   });
 }
 
@@ -116,32 +95,33 @@ When when_from(PyObject* step) {
   return {false, 0, fraction};
 }
 
-PyObject* prepare(PyObject* self, PyObject* arguments) {
+PyObject* prepare(PyObject* self, PyObject* plan) {
   return guarded([&]() -> PyObject* {
-    stepper(self)->plan = plan_from(py::reinterpret_borrow<py::args>(arguments), table_type);
+    const std::shared_ptr<StepPlan> read = read_step_plan(plan, table_type);
+    const std::shared_ptr<StepPlan> before = std::exchange(stepper(self)->plan, read);
     Py_RETURN_NONE;
   });
 }
 
 PyObject* forget(PyObject* self, PyObject*) {
-  stepper(self)->plan.reset();
+  const std::shared_ptr<StepPlan> before = std::move(stepper(self)->plan);
   Py_RETURN_NONE;
 }
 
 PyObject* write(PyObject* self, PyObject* step) {
   return guarded([&]() -> PyObject* {
-    const std::shared_ptr<Plan> plan = stepper(self)->plan;
+    const std::shared_ptr<StepPlan> plan = stepper(self)->plan;
     if (!plan) Py_RETURN_FALSE;
     const Outcome outcome = plan->write(when_from(step));
     if (outcome == Outcome::failed) return nullptr;
-    Py_CLEAR(stepper(self)->last_lr);
+    set_known_last_lr(self, py::object());
     return PyBool_FromLong(outcome == Outcome::done);
   });
 }
 
 PyObject* values(PyObject* self, PyObject* step) {
   return guarded([&]() -> PyObject* {
-    const std::shared_ptr<Plan> plan = stepper(self)->plan;
+    const std::shared_ptr<StepPlan> plan = stepper(self)->plan;
     if (!plan) Py_RETURN_NONE;
     py::object written = plan->values.attr("copy")();
     if (step == Py_None) return written.release().ptr();
@@ -160,26 +140,25 @@ PyObject* last_lr(PyObject* self, void*) {
 }
 
 int set_last_lr(PyObject* self, PyObject* value, void*) {
-  Py_CLEAR(stepper(self)->last_lr);
-  stepper(self)->last_lr = py::reinterpret_borrow<py::object>(value).release().ptr();
+  set_known_last_lr(self, py::reinterpret_borrow<py::object>(value));
   return 0;
 }
 
 PyObject* make(PyTypeObject* type, PyObject*, PyObject*) {
   PyObject* self = type->tp_alloc(type, 0);
-  if (self != nullptr) new (&stepper(self)->plan) std::shared_ptr<Plan>();
+  if (self != nullptr) new (&stepper(self)->plan) std::shared_ptr<StepPlan>();
   return self;
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(stepper(self)->last_lr);
-  const std::shared_ptr<Plan>& plan = stepper(self)->plan;
+  const std::shared_ptr<StepPlan>& plan = stepper(self)->plan;
   return plan.use_count() == 1 ? plan->traverse(visit, arg) : 0;
 }
 
 int clear(PyObject* self) {
-  stepper(self)->plan.reset();
+  const std::shared_ptr<StepPlan> before = std::move(stepper(self)->plan);
   Py_CLEAR(stepper(self)->last_lr);
   return 0;
 }
@@ -207,11 +186,11 @@ PyCFunction as_c_function(Function* function) {
 
 PyMethodDef methods[] = {
     {"step", as_c_function(step), METH_FASTCALL | METH_KEYWORDS, kStepDoc},
-    {"_prepare", prepare, METH_VARARGS, "Make the plan that the next steps carry out."},
+    {"_prepare", prepare, METH_O, "Take over the Plan that the next steps carry out."},
     {"_forget", forget, METH_NOARGS, "Drop the plan."},
     {"_write", write, METH_O, "Write the values at a step; False where a new plan is needed."},
     {"_values", values, METH_O,
-     "The values at a step, or for None those last written: (groups, columns)."},
+     "The values at a step, or for None those last written: (groups, places)."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef accessors[] = {{"_known_last_lr", last_lr, set_last_lr,
@@ -233,9 +212,9 @@ PyType_Spec type_spec = {"clrfast._core.Stepper", sizeof(StepperObject), 0,
 }  // namespace
 
 void bind_stepper(py::module_& m) {
-  const auto name = [](const char* text) { return PyUnicode_InternFromString(text); };
-  names = {name("optimizer"), name("last_epoch"), name("_step_count"), name("T_cur"),
-           name("T_i"),       name("T_mult"),     name("_step_slowly")};
+  optimizer_name = PyUnicode_InternFromString("optimizer");
+  step_count_name = PyUnicode_InternFromString("_step_count");
+  step_slowly_name = PyUnicode_InternFromString("_step_slowly");
   table_type = py::object(m.attr("Table")).release().ptr();
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&type_spec));
   if (!type) throw py::error_already_set();
