@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from clrfast.lr_scheduler._arguments import (
 )
 from clrfast.lr_scheduler._driven import Column, Driven, Mix, Setting, copy_of
 from clrfast.schedules import Schedule
+from clrfast.schedules._curve import piece, row
 
 _RATES = ("initial_lr", "max_lr", "min_lr")
 _MOMENTA = ("max_momentum", "base_momentum")
@@ -186,10 +186,8 @@ class OneCycleLR(Driven, torch_lr_scheduler.OneCycleLR):
             first, last = (float(phase[f"{side}_{what}"] == name) for side in ("start", "end"))
             if phase["end_step"] > end:
                 end = float(phase["end_step"])
-                curves.append((end, shape, first, last, 0.0))
-        if not curves:
-            return schedules.constant(last)
-        return Schedule(tuple(curves), 1, 1.0, ("none", 1.0, 0.0, ()), (1.0, 0.0, -math.inf, math.inf))
+                curves.append(piece(end, shape, first, last))
+        return row(*curves) if curves else schedules.constant(last)
 
     def _anneals_linearly(self) -> bool:
         if "_anneal_func_type" in self.__dict__:

@@ -11,7 +11,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrfast import _check
-from clrfast._pictures import _schedule as _plot_schedule
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates, where
 from clrfast.lr_scheduler._driven import Column, Driven, Mix, copy_of
@@ -70,7 +69,7 @@ class ScheduleLR(Driven):
 
     @property
     def total_steps(self) -> float:
-        """Steps until each schedule has reached the value that it holds; infinity where one never does."""
+        """For how many steps there are values before all are held: an int, or infinity."""
         return max(
             getattr(curve, "total_steps", math.inf)
             for curves in self.schedules.values()
@@ -80,7 +79,7 @@ class ScheduleLR(Driven):
 
     def _natural_length(self) -> int:
         curves: list[Any] = [curve for each in self.schedules.values() for curve in each]
-        lengths = (_plot_schedule._natural_length(c) for c in curves if isinstance(c, Schedule))
+        lengths = (c._natural_length() for c in curves if isinstance(c, Schedule))
         return max(lengths, default=super()._natural_length())
 
     def _watched(self) -> list[list[Any]]:

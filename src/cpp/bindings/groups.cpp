@@ -141,9 +141,9 @@ Target target_from(py::handle description, std::size_t sources) {
 
 Outcome Plan::evaluate(const When& when) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const View* view = sources[i].view;
-    if (view != nullptr) {
-      source_values[i] = when.whole ? view->at(when.step) : view->at(when.fraction);
+    const Evaluator* evaluator = sources[i].evaluator;
+    if (evaluator != nullptr) {
+      source_values[i] = when.whole ? evaluator->at(when.step) : evaluator->at(when.fraction);
     } else if (call(sources[i].callable.ptr(), when, &source_values[i]) != Outcome::done) {
       return Outcome::failed;
     }
@@ -228,7 +228,7 @@ int Plan::traverse(visitproc visit, void* arg) const {
 }
 
 // optimizer, columns, sources, targets, lists, keys, finish, values, keep, restarts, limit
-std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type) {
+std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle schedule_type) {
   auto plan = std::make_unique<Plan>();
   plan->optimizer = arguments[0];
   plan->groups = elements_of(plan->optimizer.attr("param_groups"));
@@ -240,9 +240,9 @@ std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type
     plan->columns.push_back({py::reinterpret_steal<py::object>(key), c[1].cast<Py_ssize_t>()});
   }
   for (py::handle source : arguments[2]) {
-    const bool schedule = py::isinstance(source, table_type);
+    const bool schedule = py::isinstance(source, schedule_type);
     plan->sources.push_back({py::reinterpret_borrow<py::object>(source),
-                             schedule ? &table_of(source).view() : nullptr});
+                             schedule ? &schedule_of(source)->evaluator() : nullptr});
   }
   plan->source_values.resize(std::max<std::size_t>(plan->sources.size(), 1));
   for (py::handle target : arguments[3]) {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "bindings/table.hpp"
+#include "bindings/schedule_type.hpp"
 
 namespace clrfast {
 
@@ -35,7 +35,7 @@ struct Column {
 
 struct Source {
   py::object callable;
-  const View* view;  // null for what is not a Schedule
+  const Evaluator* evaluator;  // null for what is not a Schedule
 };
 
 // A list that the plan was made from, and what it held then.
@@ -91,6 +91,6 @@ struct Plan {
 };
 
 // The plan from the arguments of Stepper._prepare.
-std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle table_type);
+std::unique_ptr<Plan> plan_from(const py::args& arguments, py::handle schedule_type);
 
 }  // namespace clrfast

@@ -22,7 +22,7 @@ struct StepperObject {
 struct {
   PyObject *optimizer, *last_epoch, *step_count, *t_cur, *t_i, *t_mult, *step_slowly;
 } names;
-PyObject* table_type = nullptr;
+PyObject* schedule_type = nullptr;
 
 StepperObject* stepper(PyObject* self) { return reinterpret_cast<StepperObject*>(self); }
 
@@ -118,7 +118,7 @@ When when_from(PyObject* step) {
 
 PyObject* prepare(PyObject* self, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
-    stepper(self)->plan = plan_from(py::reinterpret_borrow<py::args>(arguments), table_type);
+    stepper(self)->plan = plan_from(py::reinterpret_borrow<py::args>(arguments), schedule_type);
     Py_RETURN_NONE;
   });
 }
@@ -236,7 +236,7 @@ void bind_stepper(py::module_& m) {
   const auto name = [](const char* text) { return PyUnicode_InternFromString(text); };
   names = {name("optimizer"), name("last_epoch"), name("_step_count"), name("T_cur"),
            name("T_i"),       name("T_mult"),     name("_step_slowly")};
-  table_type = py::object(m.attr("Table")).release().ptr();
+  schedule_type = py::object(m.attr("Schedule")).release().ptr();
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&type_spec));
   if (!type) throw py::error_already_set();
   m.attr("Stepper") = type;
