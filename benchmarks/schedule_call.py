@@ -16,10 +16,10 @@ from clrfast import schedules
 from timing import medians, report, statement
 
 
-def formula(step: int, base_lr: float, max_lr: float, step_size: float) -> float:
+def formula(step: int, base_lr: float, max_lr: float, step_size_up: float) -> float:
     """The tutorial's formula, as people write it."""
-    cycle = math.floor(1 + step / (2 * step_size))
-    x = abs(step / step_size - 2 * cycle + 1)
+    cycle = math.floor(1 + step / (2 * step_size_up))
+    x = abs(step / step_size_up - 2 * cycle + 1)
     return base_lr + (max_lr - base_lr) * max(0, 1 - x)
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
     cyclic = torch.optim.lr_scheduler.CyclicLR(optimizer, 0.001, 0.006, 2000, cycle_momentum=False)
     cyclic._get_lr_called_within_step = True
-    bounds = {"base_lr": 0.001, "max_lr": 0.006, "step_size": 2000}
+    bounds = {"base_lr": 0.001, "max_lr": 0.006, "step_size_up": 2000}
     names: dict[str, object] = {
         "sqrt": math.sqrt,
         "formula": formula,
@@ -50,7 +50,7 @@ def main() -> None:
         "cyclic": cyclic,
         "step": 1234,
     }
-    keywords = "base_lr=0.001, max_lr=0.006, step_size=2000"
+    keywords = "base_lr=0.001, max_lr=0.006, step_size_up=2000"
     for step in range(10_000):  # the timed results are right
         assert math.isclose(formula(step, **bounds), clrfast.schedule(step, **bounds), rel_tol=1e-14)
         assert clrfast.schedule(step, **bounds) == names["triangular"](step)  # type: ignore[operator]

@@ -39,7 +39,7 @@ def main() -> None:
     steps = np.arange(N)
     tensor = torch.arange(N, dtype=torch.float64)
     triangular = schedules.triangular(0.001, 0.006, SIZE)
-    cosine = schedules.sgdr(0.006, SIZE, eta_min=0.001)
+    cosine = schedules.sgdr(0.006, SIZE, min_lr=0.001)
     assert np.allclose(triangular.values_into(out), numpy_triangular(steps), rtol=1e-9, atol=0)
     assert np.allclose(cosine.values_into(out), numpy_cosine(steps), rtol=1e-9, atol=0)
     runs: dict[str, Callable[[], object]] = {

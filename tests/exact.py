@@ -96,7 +96,7 @@ def one_cycle(
         for (here, start), (there, stop) in zip(ends, ends[1:]):
             if i < there:
                 x = (mpf(i) - here) / (there - here)
-                left = cosine_left(x) if form == "cos" else 1 - x
+                left = cosine_left(x) if form == "cosine" else 1 - x
                 return stop + (start - stop) * left
         return last
 

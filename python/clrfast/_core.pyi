@@ -1,39 +1,108 @@
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self, disjoint_base
 
-_Curve = tuple[float, str, float, float, float]  # until, shape, start, end, param
-_Piece = _Curve | tuple[float, "Table"]
-_Spec = tuple[
-    tuple[_Piece, ...],
-    int,  # cycles; 0 means forever
-    float,  # cycle_mult
-    tuple[str, float, float, tuple[float, ...]],  # per, gamma, floor, factors
-    tuple[float, float, float, float],  # scale, offset, low, high
-]
+# How a value goes from start to end. shape is 'constant', 'linear', 'cosine', 'welch', 'power', '1-sqrt',
+# 'rex', 'exponential', 'inverse_sqrt' or 'power_law'; param is what that shape needs besides.
+class Curve:
+    def __init__(self, shape: str, start: float, end: float, param: float = 0.0) -> None: ...
+    @property
+    def shape(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def param(self) -> float: ...
 
+# A curve, or the first steps of a nested schedule, up to the step `until`, and what that lost to rounding.
+class Piece:
+    @overload
+    def __init__(self, until: float, curve: Curve, *, rest: float = 0.0) -> None: ...
+    @overload
+    def __init__(self, until: float, *, nested: Schedule) -> None: ...
+    @property
+    def until(self) -> float: ...
+    @property
+    def rest(self) -> float: ...
+    @property
+    def curve(self) -> Curve | None: ...
+    @property
+    def nested(self) -> Schedule | None: ...
+
+# The distance of a value from floor is multiplied by gamma ** index, or by factors[index].
+# per: what the index counts, 'cycle' or 'step', or 'none'.
+class Scaling:
+    def __init__(
+        self, per: str = "none", *, gamma: float = 1.0, floor: float = 0.0, factors: Sequence[float] = ()
+    ) -> None: ...
+    @property
+    def per(self) -> str: ...
+    @property
+    def gamma(self) -> float: ...
+    @property
+    def floor(self) -> float: ...
+    @property
+    def factors(self) -> tuple[float, ...]: ...
+
+# clamp(value * scale + shift, low, high)
+class Map:
+    def __init__(
+        self, *, scale: float = 1.0, shift: float = 0.0, low: float = ..., high: float = ...
+    ) -> None: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def shift(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def changes_nothing(self) -> bool: ...
+
+# cycles: how often the pieces are run, or 0 for ever. cycle_mult: how many times as long each next cycle is.
 @disjoint_base
-class Table:
-    def __new__(cls, *spec: Any) -> Self: ...
+class Schedule:
+    def __new__(
+        cls,
+        pieces: Iterable[Piece],
+        *,
+        cycles: int = 1,
+        cycle_mult: float = 1.0,
+        scaling: Scaling = ...,
+        map: Map = ...,
+    ) -> Self: ...
     @overload
     def __call__(self, step: float, /) -> float: ...
     @overload
     def __call__(self, step: npt.ArrayLike, /) -> npt.NDArray[np.float64]: ...
     @property
-    def _spec(self) -> _Spec: ...
+    def _pieces(self) -> tuple[Piece, ...]: ...
     @property
-    def _total(self) -> float: ...
+    def _cycles(self) -> int: ...
+    @property
+    def _cycle_mult(self) -> float: ...
+    @property
+    def _scaling(self) -> Scaling: ...
+    @property
+    def _map(self) -> Map: ...
+    @property
+    def _total_steps(self) -> int | float: ...
 
-def fill(table: Table, start: int, out: npt.NDArray[np.float64] | npt.NDArray[np.float32], /) -> None: ...
+def fill(
+    schedule: Schedule, start: int, out: npt.NDArray[np.float64] | npt.NDArray[np.float32], /
+) -> None: ...
 @overload
 def schedule(
     step: float,
     *,
     base_lr: float,
     max_lr: float,
-    step_size: float,
+    step_size_up: float,
     step_size_down: float | None = None,
     mode: str = "triangular",
     gamma: float = 1.0,
@@ -44,7 +113,7 @@ def schedule(
     *,
     base_lr: float,
     max_lr: float,
-    step_size: float,
+    step_size_up: float,
     step_size_down: float | None = None,
     mode: str = "triangular",
     gamma: float = 1.0,

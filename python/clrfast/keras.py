@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from clrfast import _check, schedules
+from clrfast import _check, _core, schedules
 from clrfast._require import require
+from clrfast.schedules._cyclic import cycles_of
 
 require("keras", "clrfast.keras", "keras")
 
@@ -74,7 +75,9 @@ class CyclicLR(keras.callbacks.Callback):  # type: ignore[misc] # Keras is not t
         if self.scale_fn is None and self.mode == "triangular2":
             self._schedule = schedules.triangular2(low, high, size)
         elif self.scale_fn is None and self.mode == "exp_range":
-            self._schedule = schedules.exp_range(low, high, size, gamma=self.gamma)
+            schedules.triangular(low, high, size)  # checks all but gamma, which may be above 1 here
+            scaling = _core.Scaling("step", gamma=self.gamma, floor=float(low))
+            self._schedule = cycles_of(float(low), float(high), size, size, scaling=scaling)
         else:
             self._schedule = schedules.triangular(low, high, size)
         self.base_lr, self.max_lr, self.step_size = low, high, size

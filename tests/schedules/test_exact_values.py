@@ -42,7 +42,7 @@ def test_triangular_is_the_tutorials_formula(a: float, b: float, size: int, data
     step = data.draw(near(size, 2 * size))
     reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(1))
     assert_exact(schedules.triangular(base, top, size), reference, step)
-    assert clrfast.schedule(step, base_lr=base, max_lr=top, step_size=size) == schedules.triangular(
+    assert clrfast.schedule(step, base_lr=base, max_lr=top, step_size_up=size) == schedules.triangular(
         base, top, size
     )(step)
 
@@ -79,8 +79,8 @@ def test_falls_that_end(start: float, share: float, steps: int, power: float, da
     for schedule, left in (
         (schedules.cosine(start, steps, end), exact.cosine_left),
         (schedules.linear(start, end, steps), lambda x: 1 - x),
-        (schedules.polynomial(start, steps, power, end), lambda x: (1 - x) ** mpf(power)),
-        (schedules.polynomial(start, steps, 1.0, end), lambda x: 1 - x),
+        (schedules.polynomial(start, steps, power, min_lr=end), lambda x: (1 - x) ** mpf(power)),
+        (schedules.polynomial(start, steps, 1.0, min_lr=end), lambda x: 1 - x),
     ):
         assert_exact(schedule, exact.fall(start, end, steps, left), step)
 
@@ -88,12 +88,12 @@ def test_falls_that_end(start: float, share: float, steps: int, power: float, da
 @given(rates, sizes, st.data())
 def test_falls_to_zero(start: float, steps: int, data: st.DataObject) -> None:
     step = data.draw(near(steps))
-    for decay, left in (
+    for shape, left in (
         ("linear", lambda x: 1 - x),
         ("cosine", exact.cosine_left),
         ("1-sqrt", lambda x: 1 - mpf(x) ** mpf("0.5")),
     ):
-        schedule = schedules.warmup_stable_decay(start, 0, 0, steps, decay=decay)
+        schedule = schedules.warmup_stable_decay(start, 0, 0, steps, shape=shape)
         assert_exact(schedule, exact.fall(start, 0.0, steps, left), step)
 
 
@@ -104,7 +104,7 @@ def test_ramps(a: float, b: float, steps: int, data: st.DataObject) -> None:
     geometric = schedules.ramp(start, end, steps + 1)
     ratio = mpf(end) / mpf(start)
     assert_exact(geometric, lambda i: mpf(start) * ratio ** (mpf(min(i, steps)) / steps), step)
-    straight = schedules.ramp(start, end, steps + 1, mode="linear")
+    straight = schedules.ramp(start, end, steps + 1, shape="linear")
     assert_exact(straight, exact.fall(start, end, steps, lambda x: 1 - x), step)
 
 
@@ -123,7 +123,7 @@ def test_sgdr(top: float, share: float, first: int, mult: float, gamma: float, d
     rates,
     st.integers(30, 10**6),
     st.floats(0.1, 0.45),
-    st.sampled_from(["cos", "linear"]),
+    st.sampled_from(["cosine", "linear"]),
     st.floats(1.0, 100.0),
     st.floats(1.0, 1e5),
     st.booleans(),
@@ -140,7 +140,9 @@ def test_one_cycle(
     data: st.DataObject,
 ) -> None:
     step = data.draw(near(int(share * steps), int(2 * share * steps), steps))
-    schedule = schedules.one_cycle(peak, steps, share, form, div, final, three)
+    schedule = schedules.one_cycle(
+        peak, steps, share, form, div_factor=div, final_div_factor=final, three_phase=three
+    )
     assert_exact(schedule, exact.one_cycle(peak, steps, share, form, div, final, three), step)
 
 
@@ -188,14 +190,14 @@ def test_warmups(peak: float, rise: int, decay: int, share: float, data: st.Data
         ("cosine", exact.fall(start, peak, rise, exact.cosine_left)),
         ("exponential", lambda i: mpf(start) * ratio ** (mpf(i) / rise)),
     ):
-        made = schedules.warmup(schedules.cosine(peak, decay), rise, start_factor=share, shape=shape)
+        made = schedules.warmup(schedules.cosine(peak, decay), rise, start_lr=start, shape=shape)
         assert_exact(made, exact.rows((rise, warm), after), step)
 
 
 @given(rates, st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6), st.data())
 def test_plateaus(peak: float, rise: int, stay: int, decay: int, data: st.DataObject) -> None:
     step = data.draw(near(rise, rise + stay, rise + stay + decay))
-    made = schedules.warmup_stable_decay(peak, rise, stay, decay, end_factor=0.125, decay="linear")
+    made = schedules.warmup_stable_decay(peak, rise, stay, decay, min_lr=peak / 8, shape="linear")
     fall = exact.fall(peak, peak / 8, decay, lambda x: 1 - x)
     up = exact.fall(0.0, peak, max(rise, 1), lambda x: 1 - x)
     assert_exact(made, exact.rows((rise, up), (stay, lambda i: mpf(peak)), (decay, fall)), step)
@@ -214,7 +216,7 @@ def test_sawtooth_and_amplitudes(a: float, b: float, size: int, gamma: float, da
     made = schedules.cyclic(base, top, size, gamma=gamma)
     assert_exact(made, exact.tutorial(base, top, size, lambda cycle, i: mpf(gamma) ** cycle), step)
     factors = [gamma, 0.5, 2.0, 0.0, 1.0]
-    made = schedules.cyclic(base, top, size, scale_fn=lambda c: factors[int(c) - 1], total_steps=10 * size)
+    made = schedules.cyclic(base, top, size, scale_fn=lambda c: factors[int(c) - 1], scale_steps=10 * size)
     reference = exact.tutorial(base, top, size, lambda cycle, i: mpf(factors[min(cycle, 4)]))
     assert_exact(made, reference, step)
 

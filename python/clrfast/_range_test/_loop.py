@@ -99,7 +99,8 @@ def range_test(
     first = _check.real("start_lr", start_lr, above=0.0)
     last = _check.real("end_lr", end_lr, above=first)
     steps = _check.whole("num_iter", num_iter, least=2)
-    rates = ramp(first, last, steps, mode=mode).values(0, steps)
+    shape = {"exp": "exponential", "linear": "linear"}[_check.choice("mode", mode, ["exp", "linear"])]
+    rates = ramp(first, last, steps, shape=shape).values(0, steps)
     factor = math.inf if stop_factor == math.inf else _check.real("stop_factor", stop_factor, above=0.0)
     batches_a_step = _check.whole("accumulate", accumulate, least=1)
     extra = list(also)

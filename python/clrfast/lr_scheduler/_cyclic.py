@@ -12,7 +12,7 @@ import torch.optim.lr_scheduler as torch_lr_scheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast import _check, schedules
+from clrfast import _check, _core, schedules
 from clrfast.lr_scheduler import _state
 from clrfast.lr_scheduler._arguments import (
     PerGroup,
@@ -28,6 +28,7 @@ from clrfast.lr_scheduler._groups import LR, copy_of, like
 from clrfast.lr_scheduler._plan import Hyperparameter, Mix
 from clrfast.lr_scheduler._setting import Setting
 from clrfast.schedules import Schedule
+from clrfast.schedules._cyclic import cycles_of
 
 _MODES = ("triangular", "triangular2", "exp_range")
 
@@ -184,7 +185,8 @@ class CyclicLR(Driven, torch_lr_scheduler.CyclicLR):
             if self.mode == "triangular2":
                 return schedules.triangular2(0.0, 1.0, up, down)
             if self.mode == "exp_range":
-                return schedules.exp_range(0.0, 1.0, up, down, self.gamma)
+                # A gamma above 1, which torch's class allows, lets the rate grow.
+                return cycles_of(0.0, 1.0, up, down, scaling=_core.Scaling("step", gamma=self.gamma))
             return schedules.triangular(0.0, 1.0, up, down)
         triangle = schedules.triangular(0.0, 1.0, up, down)
         scale_fn = self._scale_fn_custom or _Unbound(self.scale_fn)

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from clrfast._pictures import _schedule as _plot_schedule
 from clrfast.lr_scheduler import _saved_schedules, _state
 from clrfast.lr_scheduler._arguments import optimizer_of
 from clrfast.lr_scheduler._curves import Curve, Curves, curves_by_name, note_initial_rates
@@ -86,7 +85,7 @@ class ScheduleLR(Driven):
 
     def _natural_length(self) -> int:
         curves: list[Any] = [curve for each in self.schedules.values() for curve in each]
-        lengths = (_plot_schedule._natural_length(c) for c in curves if isinstance(c, Schedule))
+        lengths = (c._natural_length() for c in curves if isinstance(c, Schedule))
         return max(lengths, default=super()._natural_length())
 
     def _describe(self) -> str:

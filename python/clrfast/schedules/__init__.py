@@ -25,7 +25,9 @@ from clrfast.schedules._decays import inverse_sqrt as inverse_sqrt
 from clrfast.schedules._decays import linear as linear
 from clrfast.schedules._decays import multistep as multistep
 from clrfast.schedules._decays import polynomial as polynomial
+from clrfast.schedules._decays import power as power
 from clrfast.schedules._decays import ramp as ramp
+from clrfast.schedules._decays import rex as rex
 from clrfast.schedules._decays import step as step
 from clrfast.schedules._decays import warmup_stable_decay as warmup_stable_decay
 from clrfast.schedules._schedule import Schedule as Schedule
@@ -47,7 +49,9 @@ __all__ = [
     "multistep",
     "one_cycle",
     "polynomial",
+    "power",
     "ramp",
+    "rex",
     "sawtooth",
     "sgdr",
     "step",

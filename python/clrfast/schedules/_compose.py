@@ -14,7 +14,7 @@ def warmup(
     following: Schedule,
     warmup_steps: SupportsIndex,
     *,
-    start_factor: float | None = None,
+    start_lr: float | None = None,
     shape: str = "linear",
 ) -> Schedule:
     """Rise to the first value of a schedule, and then run it from its step 0.
@@ -22,21 +22,23 @@ def warmup(
     Args:
         following: The schedule after the warm-up.
         warmup_steps: How many steps the warm-up takes, >= 1.
-        start_factor: The first rate as a share of `following`'s first value, from 0 to 1 (above 0 in shape
-            'exponential'); None means 0, or 0.001 in shape 'exponential'.
+        start_lr: The first rate, from 0 (above 0 in shape 'exponential') to `following`'s first value; None
+            means 0, or a thousandth of that value in shape 'exponential'.
         shape: 'linear', 'cosine' or 'exponential'.
     """
     form = _check.choice("shape", shape, ["linear", "cosine", "exponential"])
     if not isinstance(following, Schedule):
         raise TypeError(f"following must be a Schedule, got {following!r}")
     length = check_steps("warmup_steps", warmup_steps)
-    share = (1e-3 if form == "exponential" else 0.0) if start_factor is None else start_factor
-    if form == "exponential":
-        share = _check.real("start_factor", share, above=0.0, most=1.0)
-    else:
-        share = _check.real("start_factor", share, least=0.0, most=1.0)
     peak = following(0)
-    return concatenate([row(piece(length, form, share * peak, peak)), following])
+    start = start_lr
+    if start is None:
+        start = 1e-3 * peak if form == "exponential" else 0.0
+    if form == "exponential":
+        start = _check.real("start_lr", start, above=0.0, most=peak)
+    else:
+        start = _check.real("start_lr", start, least=0.0, most=peak)
+    return concatenate([row(piece(length, form, start, peak)), following])
 
 
 def discriminative(

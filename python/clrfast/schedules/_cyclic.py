@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import SupportsIndex
 
-from clrfast import _check
-from clrfast.schedules._curve import SHAPES, check_rate, check_steps, piece, row
-from clrfast.schedules._decays import constant
-from clrfast.schedules._schedule import _UNMAPPED, _UNSCALED, Schedule
+from clrfast import _check, _core
+from clrfast.schedules._curve import check_gamma, check_rate, check_steps, held, piece, row
+from clrfast.schedules._schedule import Schedule
 
 
 def cyclic(
@@ -22,7 +21,7 @@ def cyclic(
     gamma: float = 1.0,
     scale_fn: Callable[[float], float] | None = None,
     scale_mode: str = "cycle",
-    total_steps: SupportsIndex | None = None,
+    scale_steps: SupportsIndex | None = None,
 ) -> Schedule:
     """The rate goes up and down between two bounds, forever: the general form of the cyclical policies.
 
@@ -34,16 +33,16 @@ def cyclic(
         step_size_up: Steps from `base_lr` to `max_lr`, > 0.
         step_size_down: Steps back down, >= 0 (0 drops at once); None means `step_size_up`.
         shape: 'linear' (triangular), 'cosine' (Hann) or 'welch' (parabolic).
-        gamma: The amplitude is multiplied by ``gamma ** index``, > 0.
+        gamma: The amplitude is multiplied by ``gamma ** index``, > 0 and <= 1.
         scale_fn: A function of the index that takes gamma's place. It is called once for each index of the
-            first `total_steps` steps when the schedule is made, and never afterwards.
+            first `scale_steps` steps when the schedule is made, and never afterwards.
         scale_mode: Whether the index counts each 'cycle' (from 0 for gamma, from 1 for `scale_fn`, as torch
             does) or 'iterations', the steps from 0.
-        total_steps: For how many steps `scale_fn` is tabulated, >= 1; its last value holds from there on.
+        scale_steps: For how many steps `scale_fn` is tabulated, >= 1; its last value holds from there on.
 
     Raises:
         ValueError: An argument is out of its range, or `scale_fn` returns what is not finite.
-        TypeError: `scale_fn` is given without `total_steps`.
+        TypeError: `scale_fn` is given without `scale_steps`.
     """
     low = check_rate("base_lr", base_lr)
     high = _check.real("max_lr", max_lr, least=low)
@@ -52,25 +51,31 @@ def cyclic(
     down = up
     if step_size_down is not None:
         down = _check.real("step_size_down", step_size_down, least=0.0, most=most)
-    form = SHAPES[_check.choice("shape", shape, SHAPES)]
+    form = _check.choice("shape", shape, ["linear", "cosine", "welch"])
     per = {"cycle": "cycle", "iterations": "step"}[
         _check.choice("scale_mode", scale_mode, ["cycle", "iterations"])
     ]
-    factor = _check.real("gamma", gamma, above=0.0)
-    scaling: tuple[str, float, float, tuple[float, ...]] = _UNSCALED
+    factor = check_gamma(gamma)
+    scaling = _core.Scaling(per if factor < 1.0 else "none", gamma=factor, floor=low)
     if scale_fn is not None:
-        if total_steps is None:
-            raise TypeError("scale_fn needs total_steps: for how many steps it is tabulated")
-        steps = check_steps("total_steps", total_steps)
+        if scale_steps is None:
+            raise TypeError("scale_steps must be given with scale_fn: for how many steps it is tabulated")
+        steps = check_steps("scale_steps", scale_steps)
         indices = range(steps) if per == "step" else range(1, math.ceil(steps / (up + down)) + 1)
-        table = tuple(_check.real(f"scale_fn({i})", scale_fn(i)) for i in indices)
-        scaling = (per, 1.0, low, table)
-    elif factor != 1.0:
-        scaling = (per, factor, low, ())
-    curves = [piece(up, form, low, high)]
-    if down > 0:
-        curves.append(piece(up + down, form, high, low))
-    return Schedule(tuple(curves), 0, 1.0, scaling, _UNMAPPED)
+        factors = [_check.real(f"scale_fn({i})", scale_fn(i)) for i in indices]
+        scaling = _core.Scaling(per, floor=low, factors=factors)
+    return cycles_of(low, high, up, down, shape=form, scaling=scaling)
+
+
+def cycles_of(
+    low: float, high: float, up: float, down: float, *, shape: str = "linear", scaling: _core.Scaling
+) -> Schedule:
+    """Return the cycles of `up` steps from `low` to `high` and `down` steps back, of whatever scaling."""
+    period = up + down
+    rest = math.fsum([up, down, -period])  # what the sum lost to rounding, or far cycles would drift
+    rise = _core.Piece(up, _core.Curve(shape, low, high))
+    fall = _core.Piece(period, _core.Curve(shape, high, low), rest=rest)
+    return Schedule([rise, fall] if down > 0 else [rise], cycles=0, scaling=scaling)
 
 
 def triangular(
@@ -101,7 +106,7 @@ def exp_range(
     step_size_down: float | None = None,
     gamma: float = 0.99994,
 ) -> Schedule:
-    """As `triangular`, with the amplitude times ``gamma ** step`` (gamma > 0)."""
+    """As `triangular`, with the amplitude times ``gamma ** step`` (gamma > 0 and <= 1)."""
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, gamma=gamma, scale_mode="iterations")
 
 
@@ -119,16 +124,17 @@ def hann(
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, shape="cosine")
 
 
-def sawtooth(base_lr: float, max_lr: float, step_size: float = 2000) -> Schedule:
-    """Straight up from `base_lr` towards `max_lr` in `step_size` steps, then at once down, forever."""
-    return cyclic(base_lr, max_lr, step_size, 0)
+def sawtooth(base_lr: float, max_lr: float, step_size_up: float = 2000) -> Schedule:
+    """Straight up from `base_lr` towards `max_lr` in `step_size_up` steps, then at once down, forever."""
+    return cyclic(base_lr, max_lr, step_size_up, 0)
 
 
 def one_cycle(
     max_lr: float,
     total_steps: SupportsIndex,
     pct_start: float = 0.3,
-    anneal_strategy: str = "cos",
+    shape: str = "cosine",
+    *,
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
     three_phase: bool = False,
@@ -142,7 +148,7 @@ def one_cycle(
         max_lr: The peak, >= 0.
         total_steps: Steps of the whole cycle, >= 1. One that leaves a phase no room skips it.
         pct_start: The share of the steps that rise, from 0 to 1 (0.5 at most with `three_phase`).
-        anneal_strategy: 'cos' or 'linear'.
+        shape: 'cosine' or 'linear', of each phase.
         div_factor: The first rate is ``max_lr / div_factor``, > 0.
         final_div_factor: The last rate is the first one divided by this, > 0.
         three_phase: Fall back to the first rate as fast as it rose, and only then to the last one.
@@ -150,7 +156,7 @@ def one_cycle(
     peak = check_rate("max_lr", max_lr)
     steps = check_steps("total_steps", total_steps)
     share = _check.real("pct_start", pct_start, least=0.0, most=0.5 if three_phase else 1.0)
-    shape = SHAPES[_check.choice("anneal_strategy", anneal_strategy, ["cos", "linear"])]
+    form = _check.choice("shape", shape, ["cosine", "linear"])
     first = peak / _check.real("div_factor", div_factor, above=0.0)
     last = first / _check.real("final_div_factor", final_div_factor, above=0.0)
     end = steps - 1.0
@@ -159,19 +165,19 @@ def one_cycle(
     if three_phase:
         joins.append((min(max(2.0 * share * steps - 2.0, top), end), first))
     joins.append((end, last))
-    curves = [
-        piece(there, shape, start, stop)
-        for (here, start), (there, stop) in zip(joins, joins[1:])
-        if there > here
-    ]
-    return row(*curves) if curves else constant(last)
+    phases = []
+    for (here, start), (there, stop) in zip(joins, joins[1:]):
+        if there > here:
+            phases.append(piece(there, form, start, stop))
+            last = stop
+    return row(*phases, held(steps, last))
 
 
 def sgdr(
-    base_lr: float,
+    max_lr: float,
     T_0: SupportsIndex,  # noqa: N803 - torch's names
     T_mult: float = 1.0,  # noqa: N803
-    eta_min: float = 0.0,
+    min_lr: float = 0.0,
     *,
     gamma: float = 1.0,
     cycles: SupportsIndex | None = None,
@@ -181,18 +187,21 @@ def sgdr(
     Matches torch's CosineAnnealingWarmRestarts, with right values on every restart however far it is.
 
     Args:
-        base_lr: The rate after each restart, at least `eta_min`.
+        max_lr: The rate after each restart, at least `min_lr`.
         T_0: Steps of the first cycle, >= 1.
-        T_mult: Cycle c lasts ``round(T_0 * T_mult ** c)`` steps, >= 1 and not only a whole number.
-        eta_min: The lowest rate, >= 0.
-        gamma: The peak's distance from `eta_min` is multiplied by this at each restart, > 0.
-        cycles: How many cycles are run, >= 1, before `eta_min` is held; None means forever.
+        T_mult: Cycle c lasts ``round(T_0 * T_mult ** c)`` steps (in float64 where T_mult is no whole number),
+            >= 1.
+        min_lr: The lowest rate, >= 0.
+        gamma: The peak's distance from `min_lr` is multiplied by this at each restart, > 0 and <= 1.
+        cycles: How many cycles are run, >= 1, before `min_lr` is held; None means forever.
     """
-    low = check_rate("eta_min", eta_min)
-    high = _check.real("base_lr", base_lr, least=low)
-    curve = piece(check_steps("T_0", T_0), "cosine", high, low)
-    mult = _check.real("T_mult", T_mult, least=1.0)
-    factor = _check.real("gamma", gamma, above=0.0)
-    count = 0 if cycles is None else _check.whole("cycles", cycles, least=1)
-    scaling = _UNSCALED if factor == 1.0 else ("cycle", factor, low, ())
-    return Schedule((curve,), count, mult, scaling, _UNMAPPED)
+    low = check_rate("min_lr", min_lr)
+    high = _check.real("max_lr", max_lr, least=low)
+    fall = piece(check_steps("T_0", T_0), "cosine", high, low)
+    factor = check_gamma(gamma)
+    return Schedule(
+        [fall],
+        cycles=0 if cycles is None else _check.whole("cycles", cycles, least=1),
+        cycle_mult=_check.real("T_mult", T_mult, least=1.0),
+        scaling=_core.Scaling("cycle" if factor < 1.0 else "none", gamma=factor, floor=low),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -11,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clrfast import _check, _core
+from clrfast._require import require
+from clrfast.schedules import _json, _parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_UNSCALED = ("none", 1.0, 0.0, ())
-_UNMAPPED = (1.0, 0.0, -math.inf, math.inf)
-_ONCE = (1, 1.0, _UNSCALED, _UNMAPPED)
 
-
-class Schedule(_core.Table):
+class Schedule(_core.Schedule):
     """A value for each step: an immutable pure function, callable as ``schedule(step)``.
 
     Make one with the functions of `clrfast.schedules`, and compose them with the methods below, each of
@@ -29,17 +26,22 @@ class Schedule(_core.Table):
     Calling it with an int or a float (a fraction of a step) returns a float; with an array of either it
     returns a float64 array of the same shape. Steps are from 0 to 2**63 - 1; others raise ValueError. Past
     its end a schedule holds its last value. Values lie within 4 ulp of the exact ones, as long as a
-    curve's ends have one sign and no offset cancels them.
+    curve's ends have one sign and no shift cancels them, and they are always finite.
 
-    Schedules are equal where their tables are, can be pickled, hashed, and called from many threads.
+    Schedules are equal where they are made alike, can be pickled, hashed, and called from many threads.
+    They may be nested in each other 64 deep.
     """
 
     __slots__ = ()
+    __module__ = "clrfast"  # what a pickle names is the public path
 
     @property
     def total_steps(self) -> float:
-        """Steps until the last value is reached and held; infinity where there is none."""
-        return self._total
+        """For how many steps there are values, 0 to ``total_steps - 1``: an int, or infinity.
+
+        The value of the step after those is held from there on.
+        """
+        return self._total_steps
 
     def values(
         self, start: SupportsIndex, stop: SupportsIndex, *, dtype: npt.DTypeLike = np.float64
@@ -96,7 +98,7 @@ class Schedule(_core.Table):
 
         Args:
             following: The schedule that takes over.
-            at: When it does, > 0; None means at the end of this one, which must then have one.
+            at: When it does, > 0; None means after `total_steps`, which must then be finite.
 
         Raises:
             ValueError: `at` is out of range, or None where this schedule never ends.
@@ -104,22 +106,90 @@ class Schedule(_core.Table):
         return concatenate([self, following], at=None if at is None else [at])
 
     def repeat(self, times: SupportsIndex | None = None) -> Schedule:
-        """This schedule again and again, from its first to its last step.
+        """This schedule again and again, each time for its `total_steps`.
 
         Args:
             times: How often, >= 1; None means forever.
 
         Raises:
-            ValueError: This schedule never ends, or ends in the middle of a step.
+            ValueError: This schedule never ends.
         """
-        cycles = 0 if times is None else _check.whole("times", times, least=1)
-        return Schedule(((_whole_length(self), self),), cycles, *_ONCE[1:])
+        count = 0 if times is None else _check.whole("times", times, least=1)
+        if math.isinf(self.total_steps):
+            raise ValueError(
+                f"a schedule that is repeated must have an end, got one that never ends: {self!r}"
+            )
+        if count == 1:
+            return self
+        if _parts.can_be_repeated_flat(self):
+            cycles = self._cycles * count
+            return Schedule(self._pieces, cycles=_check.whole("times", cycles, most=2**63 - 1), map=self._map)
+        return Schedule([_core.Piece(self.total_steps, nested=self)], cycles=count)
+
+    def cooldown_from(
+        self,
+        step: SupportsIndex,
+        cooldown_steps: SupportsIndex,
+        *,
+        shape: str = "1-sqrt",
+        min_lr: float = 0.0,
+    ) -> Schedule:
+        """This schedule up to `step`, and a fall from its value there: a cooldown from any running schedule.
+
+        The decay of warmup-stable-decay (Hu et al., arXiv:2404.06395; Hägele et al., arXiv:2405.18392), begun
+        when one wants to. The values of earlier steps do not change in the last bit.
+
+        Args:
+            step: Where the fall begins, >= 0.
+            cooldown_steps: Steps of the fall, >= 1; `min_lr` is reached after them and held.
+            shape: '1-sqrt', 'linear', 'cosine' or 'exponential'.
+            min_lr: The last value, from 0 (above 0 in shape 'exponential') to this schedule's at `step`.
+
+        Raises:
+            ValueError: A value is out of its range.
+        """
+        begin = _check.whole("step", step)
+        length = _check.whole("cooldown_steps", cooldown_steps, least=1)
+        form = _check.choice("shape", shape, ["1-sqrt", "linear", "cosine", "exponential"])
+        start = self(begin)
+        end = _check.real("min_lr", min_lr, least=0.0, most=max(start, 0.0))
+        _check_exponential(form, start=start, end=end)
+        fall = _core.Piece(begin + length, _core.Curve(form, start, end))
+        return Schedule([*_parts.first_steps(self, begin), fall])
+
+    def rewarm(
+        self, step: SupportsIndex, following: Schedule, warmup_steps: SupportsIndex, *, shape: str = "linear"
+    ) -> Schedule:
+        """This schedule for `step` steps, a way from its value there to the start of `following`, and that.
+
+        How a model is trained on when its rate has fallen: Ibrahim et al., arXiv:2403.08763. The values of
+        earlier steps do not change in the last bit.
+
+        Args:
+            step: Where the new warm-up begins, >= 0.
+            following: The schedule after the warm-up, from its step 0.
+            warmup_steps: Steps of the warm-up, >= 1.
+            shape: 'linear', 'cosine' or 'exponential' (both values must then be above 0).
+
+        Raises:
+            ValueError: A value is out of its range.
+            TypeError: `following` is not a Schedule.
+        """
+        begin = _check.whole("step", step)
+        if not isinstance(following, Schedule):
+            raise TypeError(f"following must be a Schedule, got {following!r}")
+        length = _check.whole("warmup_steps", warmup_steps, least=1)
+        form = _check.choice("shape", shape, ["linear", "cosine", "exponential"])
+        start, end = self(begin), following(0)
+        _check_exponential(form, start=start, end=end)
+        rise = _core.Piece(begin + length, _core.Curve(form, start, end))
+        return concatenate([Schedule([*_parts.first_steps(self, begin), rise]), following])
 
     def scaled(self, factor: float) -> Schedule:
         """Each value times `factor` (finite)."""
         return self._mapped(_check.real("factor", factor), 0.0)
 
-    def offset(self, amount: float) -> Schedule:
+    def shifted(self, amount: float) -> Schedule:
         """Each value plus `amount` (finite)."""
         return self._mapped(1.0, _check.real("amount", amount))
 
@@ -131,9 +201,15 @@ class Schedule(_core.Table):
         """
         if not low <= high:
             raise ValueError(f"low must be <= high, got {low!r} and {high!r}")
-        pieces, cycles, mult, scaling, (scale, shift, lowest, highest) = self._spec
-        bounds = (min(max(lowest, low), high), min(max(highest, low), high))
-        return Schedule(pieces, cycles, mult, scaling, (scale, shift, *map(float, bounds)))
+        old = self._map
+        return self._with_map(
+            _core.Map(
+                scale=old.scale,
+                shift=old.shift,
+                low=min(max(old.low, low), high),
+                high=min(max(old.high, low), high),
+            )
+        )
 
     def reciprocal(
         self,
@@ -159,7 +235,7 @@ class Schedule(_core.Table):
         """
         most = _check.real("max_momentum", max_momentum, least=0.0, most=1.0)
         least = _check.real("base_momentum", base_momentum, least=0.0, most=most)
-        lowest, highest = _bounds(self)
+        lowest, highest = _parts.bounds(self)
         low = lowest if base_lr is None else _check.real("base_lr", base_lr)
         high = highest if max_lr is None else _check.real("max_lr", max_lr)
         if not low < high:
@@ -168,59 +244,78 @@ class Schedule(_core.Table):
         return self.clamped(low, high)._mapped(slope, most - slope * low).clamped(least, most)
 
     def to_json(self) -> str:
-        """A JSON text from which `from_json` makes an equal schedule."""
-        return json.dumps(_to_plain(self), allow_nan=False)
+        """A JSON text from which `from_json` makes an equal schedule, in this version and later ones."""
+        return _json.text_of(self)
 
     @classmethod
     def from_json(cls, text: str) -> Schedule:
         """The schedule that `to_json` described.
 
         Raises:
-            ValueError: The text is not such a description.
+            ValueError: The text is no such description, or a newer clrfast wrote it.
+            TypeError: It is not a string.
         """
-        try:
-            return _from_plain(json.loads(text))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"text is not the JSON of a schedule: {error!r}") from error
+        return _json.schedule_from(text, Schedule)
 
     def plot(self, ax: Axes | None = None, *, steps: SupportsIndex | None = None) -> Axes:
         """Draw the value against the step (needs matplotlib).
 
         Args:
             ax: The axes to draw into; None makes new ones.
-            steps: How many steps to draw; None means until the end, or four cycles.
+            steps: The last step to draw; None means that of `total_steps`, or four cycles.
 
         Returns:
             The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
         """
-        from clrfast._pictures import _schedule as _plot_schedule
+        require("matplotlib", "plot()", extra="plot")
+        from clrfast._pictures import _schedule as _picture
 
-        return _plot_schedule.plot(self, ax, None if steps is None else _check.whole("steps", steps, least=1))
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both have the same table."""
-        return isinstance(other, Schedule) and _key(self) == _key(other)
+        last = self._natural_length() if steps is None else _check.whole("steps", steps, least=1)
+        shown = _picture.steps_to_show(last)
+        return _picture.plot(shown, self(shown), ax)
 
     def __hash__(self) -> int:
         """Equal for equal schedules."""
-        return hash(_key(self))
+        return hash(tuple(self.values(0, 16).tolist()))
 
     def __repr__(self) -> str:
-        """The pieces of the table, the first few of them."""
-        return f"<Schedule {_describe(self)}>"
+        """The pieces, the first few of them."""
+        return f"<Schedule {_parts.describe(self)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the table's description."""
+        """Pickle the description."""
         return Schedule.from_json, (self.to_json(),)
 
     def _mapped(self, factor: float, amount: float) -> Schedule:
-        pieces, cycles, mult, scaling, (scale, shift, low, high) = self._spec
-        if factor == 0:
-            ends = [-math.inf, math.inf]
-        else:
-            ends = sorted([low * factor + amount, high * factor + amount])
-        mapped = (scale * factor, shift * factor + amount, *ends)
-        return Schedule(pieces, cycles, mult, scaling, mapped)
+        """The map of this schedule, and then ``value * factor + amount``."""
+        old = self._map
+        ends = [-math.inf, math.inf]
+        if factor != 0:
+            ends = sorted([old.low * factor + amount, old.high * factor + amount])
+        return self._with_map(
+            _core.Map(
+                scale=old.scale * factor,
+                shift=old.shift * factor + amount,
+                low=ends[0],
+                high=ends[1],
+            )
+        )
+
+    def _with_map(self, mapping: _core.Map) -> Schedule:
+        return Schedule(
+            self._pieces,
+            cycles=self._cycles,
+            cycle_mult=self._cycle_mult,
+            scaling=self._scaling,
+            map=mapping,
+        )
+
+    def _natural_length(self) -> int:
+        """The last step that a picture shows: of the end, of four cycles, or half as much as all pieces."""
+        if math.isfinite(self.total_steps):
+            return max(int(self.total_steps) - 1, 1)
+        finite = max((piece.until for piece in self._pieces if math.isfinite(piece.until)), default=0.0)
+        return max(math.ceil(finite * (1.5 if self._cycles == 1 else 4)), 1000)
 
 
 def concatenate(schedules: Iterable[Schedule], *, at: Sequence[SupportsIndex] | None = None) -> Schedule:
@@ -228,7 +323,7 @@ def concatenate(schedules: Iterable[Schedule], *, at: Sequence[SupportsIndex] | 
 
     Args:
         schedules: At least one.
-        at: How many steps each but the last is given, > 0; None means until its end.
+        at: How many steps each but the last is given, > 0; None means its `total_steps`.
 
     Raises:
         ValueError: There is none, `at` has another length, or a schedule that never ends is given no limit.
@@ -236,129 +331,32 @@ def concatenate(schedules: Iterable[Schedule], *, at: Sequence[SupportsIndex] | 
     """
     parts = list(schedules)
     if not parts:
-        raise ValueError("schedules must not be empty")
+        raise ValueError("schedules must hold at least one Schedule, got none")
     for part in parts:
         if not isinstance(part, Schedule):
             raise TypeError(f"schedules must hold Schedule objects, got {part!r}")
-    if at is not None and len(at) != len(parts) - 1:
+    if at is None:
+        lengths: list[float] = [_finite_length(part) for part in parts[:-1]]
+    elif len(at) == len(parts) - 1:
+        lengths = [_check.whole(f"at[{index}]", value, least=1) for index, value in enumerate(at)]
+    else:
         raise ValueError(f"at must have {len(parts) - 1} values, got {len(at)}")
-    pieces: list[Any] = []
+    pieces: list[_core.Piece] = []
     begin = 0.0
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if last:
-            length = part.total_steps
-        elif at is None:
-            length = _whole_length(part)
-        else:
-            length = float(_check.whole(f"at[{index}]", at[index], least=1))
-        if length == part.total_steps and part._spec[1:] == _ONCE and _integral(part):
-            # No need to nest what is itself only a row of pieces.
-            pieces.extend((begin + piece[0], *piece[1:]) for piece in part._spec[0])
-        else:
-            pieces.append((begin + length, part))
+    for part, length in zip(parts, [*lengths, parts[-1].total_steps]):
+        pieces += (_parts.moved(piece, begin) for piece in _parts.first_steps(part, length))
         begin += length
-    return Schedule(tuple(pieces), *_ONCE)
+    return Schedule(pieces)
 
 
-def _integral(schedule: Schedule) -> bool:
-    return all(math.isinf(piece[0]) or piece[0].is_integer() for piece in schedule._spec[0])
+def _finite_length(schedule: Schedule) -> int:
+    if math.isinf(schedule.total_steps):
+        raise ValueError(f"at must be given for a schedule that never ends, got None after {schedule!r}")
+    return int(schedule.total_steps)
 
 
-def _whole_length(schedule: Schedule) -> float:
-    length = schedule.total_steps
-    if math.isinf(length):
-        raise ValueError(f"a schedule that never ends needs a limit (at=...): {schedule!r}")
-    if not length.is_integer():
-        raise ValueError(f"a schedule must end on a whole step to be followed, got {length}")
-    return length
-
-
-def _bounds(schedule: _core.Table) -> tuple[float, float]:
-    """The lowest and the highest end of a curve in the first cycle."""
-    pieces, _, _, _, (scale, shift, low, high) = schedule._spec
-    ends: list[float] = []
-    for piece in pieces:
-        ends += _bounds(piece[1]) if len(piece) == 2 else piece[2:4]
-    mapped = [min(max(end * scale + shift, low), high) for end in ends]
-    return min(mapped), max(mapped)
-
-
-def _key(table: _core.Table) -> tuple[Any, ...]:
-    pieces, *rest = table._spec
-    return (tuple(p if len(p) == 5 else (p[0], _key(p[1])) for p in pieces), *rest)
-
-
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
-
-
-def _to_plain(table: _core.Table) -> dict[str, Any]:
-    pieces, cycles, mult, (per, gamma, floor, factors), mapping = table._spec
-    plain: list[dict[str, Any]] = []
-    for piece in pieces:
-        if len(piece) == 2:
-            plain.append({"until": _number(piece[0]), "schedule": _to_plain(piece[1])})
-        else:
-            until, shape, start, end, param = piece
-            plain.append(
-                {
-                    "until": _number(until),
-                    "shape": shape,
-                    "start": start,
-                    "end": end,
-                    "param": param,
-                }
-            )
-    return {
-        "pieces": plain,
-        "cycles": cycles,
-        "cycle_mult": mult,
-        "scaling": {"per": per, "gamma": gamma, "floor": floor, "factors": list(factors)},
-        "map": [_number(value) for value in mapping],
-    }
-
-
-def _from_plain(plain: dict[str, Any]) -> Schedule:
-    pieces: list[Any] = []
-    for piece in plain["pieces"]:
-        until = float(piece["until"])
-        if "schedule" in piece:
-            pieces.append((until, _from_plain(piece["schedule"])))
-        else:
-            pieces.append((until, piece["shape"], piece["start"], piece["end"], piece["param"]))
-    scaling = plain["scaling"]
-    return Schedule(
-        tuple(pieces),
-        plain["cycles"],
-        plain["cycle_mult"],
-        (scaling["per"], scaling["gamma"], scaling["floor"], tuple(scaling["factors"])),
-        tuple(float(value) for value in plain["map"]),
-    )
-
-
-def _describe(table: _core.Table) -> str:
-    pieces, cycles, mult, (per, gamma, _, factors), mapping = table._spec
-    shown = [
-        f"({_describe(p[1])}) until {p[0]:g}"
-        if len(p) == 2
-        else f"{p[1]} {p[2]:g} until {p[0]:g}"
-        if p[1] == "constant"
-        else f"{p[1]} {p[2]:g}->{p[3]:g} until {p[0]:g}"
-        for p in pieces[:4]
-    ]
-    if len(pieces) > 4:
-        shown.append(f"... {len(pieces)} pieces")
-    text = ", ".join(shown)
-    if cycles != 1:
-        text += ", repeated" if cycles == 0 else f", {cycles} times"
-    if mult != 1.0:
-        text += f", each {mult:g} times as long"
-    if per != "none":
-        text += f", scaled each {per} by " + ("a table" if factors else f"{gamma:g}")
-    scale, shift, low, high = mapping
-    if (scale, shift) != (1.0, 0.0):
-        text += f", * {scale:g} + {shift:g}"
-    if (low, high) != (-math.inf, math.inf):
-        text += f", within [{low:g}, {high:g}]"
-    return text
+def _check_exponential(form: str, **rates: float) -> None:
+    """Equal ratios need two rates above 0."""
+    for name, rate in rates.items():
+        if form == "exponential" and not rate > 0.0:
+            raise ValueError(f"the {name} of the shape 'exponential' must be > 0, got {rate!r}")

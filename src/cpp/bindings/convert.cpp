@@ -1,7 +1,7 @@
 // From the steps that people pass to values: the part of a call that is not the fast path.
 #include <cmath>
 
-#include "bindings/table.hpp"
+#include "bindings/schedule_type.hpp"
 
 namespace clrfast {
 
@@ -12,7 +12,7 @@ namespace {
                         py::repr(steps).cast<std::string>());
 }
 
-py::object whole_steps(const View& view, const py::array& steps) {
+py::object whole_steps(const Evaluator& evaluator, const py::array& steps) {
   const auto in = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(steps);
   const std::vector<py::ssize_t> shape(in.shape(), in.shape() + in.ndim());
   py::array_t<double> out(shape);
@@ -27,7 +27,7 @@ py::object whole_steps(const View& view, const py::array& steps) {
     for (std::size_t i = 0; !negative && i < n;) {
       std::size_t m = 1;
       while (i + m < n && step[i + m] - step[i] == static_cast<std::int64_t>(m)) ++m;
-      view.fill(step[i], m, value + i);
+      evaluator.fill(step[i], m, value + i);
       i += m;
     }
   }
@@ -35,7 +35,7 @@ py::object whole_steps(const View& view, const py::array& steps) {
   return std::move(out);
 }
 
-py::object fractional_steps(const View& view, const py::array& steps) {
+py::object fractional_steps(const Evaluator& evaluator, const py::array& steps) {
   const auto in = py::array_t<double, py::array::c_style | py::array::forcecast>(steps);
   const std::vector<py::ssize_t> shape(in.shape(), in.shape() + in.ndim());
   py::array_t<double> out(shape);
@@ -46,7 +46,7 @@ py::object fractional_steps(const View& view, const py::array& steps) {
   {
     const py::gil_scoped_release unlocked;  // both arrays are held, and Python is not used
     for (std::size_t i = 0; i < n; ++i) bad |= !(step[i] >= 0.0 && std::isfinite(step[i]));
-    for (std::size_t i = 0; !bad && i < n; ++i) value[i] = view.at(step[i]);
+    for (std::size_t i = 0; !bad && i < n; ++i) value[i] = evaluator.at(step[i]);
   }
   if (bad) refuse(steps, "and finite");
   return std::move(out);
@@ -54,11 +54,11 @@ py::object fractional_steps(const View& view, const py::array& steps) {
 
 }  // namespace
 
-py::object values_at(const View& view, py::handle steps) {
+py::object values_at(const Evaluator& evaluator, py::handle steps) {
   if (PyFloat_Check(steps.ptr())) {
     const double step = PyFloat_AS_DOUBLE(steps.ptr());
     if (!(step >= 0.0 && std::isfinite(step))) refuse(steps, "and finite");
-    return py::float_(view.at(step));
+    return py::float_(evaluator.at(step));
   }
   if (!py::isinstance<py::array>(steps) && !PyBool_Check(steps.ptr())) {
     // A Python or NumPy integer, or a tensor of one element.
@@ -67,7 +67,7 @@ py::object values_at(const View& view, py::handle steps) {
       int overflow = 0;
       const long long step = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
       if (overflow != 0 || step < 0) refuse(steps, "and below 2**63");
-      return py::float_(view.at(static_cast<std::int64_t>(step)));
+      return py::float_(evaluator.at(static_cast<std::int64_t>(step)));
     }
     PyErr_Clear();
   }
@@ -76,9 +76,9 @@ py::object values_at(const View& view, py::handle steps) {
   const char kind = array.dtype().kind();
   if (kind == 'i' || kind == 'u') {
     // A 64-bit unsigned step that does not fit turns negative, and is then refused.
-    return whole_steps(view, array);
+    return whole_steps(evaluator, array);
   }
-  if (kind == 'f') return fractional_steps(view, array);
+  if (kind == 'f') return fractional_steps(evaluator, array);
   throw py::type_error("step must be an integer, a float or an array of either, got " +
                        (py::isinstance<py::array>(steps)
                             ? "an array of " + py::str(array.dtype()).cast<std::string>()

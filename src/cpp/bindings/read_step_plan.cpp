@@ -35,9 +35,9 @@ Place read_place(py::handle place) {
   return {py::reinterpret_steal<py::object>(key), place.attr("element").cast<Py_ssize_t>()};
 }
 
-PlannedCurve read_curve(py::handle curve, py::handle table_type) {
-  const bool schedule = py::isinstance(curve, table_type);
-  return {py::reinterpret_borrow<py::object>(curve), schedule ? &table_of(curve).view() : nullptr};
+PlannedCurve read_curve(py::handle curve, py::handle schedule_type) {
+  const bool schedule = py::isinstance(curve, schedule_type);
+  return {py::reinterpret_borrow<py::object>(curve), schedule ? &schedule_of(curve)->evaluator() : nullptr};
 }
 
 Target read_target(py::handle target, std::size_t curves) {
@@ -59,14 +59,14 @@ Target read_target(py::handle target, std::size_t curves) {
 
 }  // namespace
 
-std::unique_ptr<StepPlan> read_step_plan(py::handle from, py::handle table_type) {
+std::unique_ptr<StepPlan> read_step_plan(py::handle from, py::handle schedule_type) {
   auto plan = std::make_unique<StepPlan>();
   plan->optimizer = from.attr("optimizer");
   plan->groups = elements_of(plan->optimizer.attr("param_groups"));
   for (const py::object& group : plan->groups) py::cast<py::dict>(group);
   for (py::handle place : from.attr("places")) plan->places.push_back(read_place(place));
   for (py::handle curve : from.attr("curves")) {
-    plan->curves.push_back(read_curve(curve, table_type));
+    plan->curves.push_back(read_curve(curve, schedule_type));
   }
   for (py::handle target : from.attr("targets")) {
     plan->targets.push_back(read_target(target, plan->curves.size()));

@@ -93,9 +93,9 @@ Outcome put_number(PyObject* group, const Place& place, const py::object& whole,
 Outcome StepPlan::evaluate(const When& when) {
   curve_values_.resize(std::max<std::size_t>(curves.size(), 1));
   for (std::size_t i = 0; i < curves.size(); ++i) {
-    const View* view = curves[i].view;
-    if (view != nullptr) {
-      curve_values_[i] = when.whole ? view->at(when.step) : view->at(when.fraction);
+    const Evaluator* evaluator = curves[i].evaluator;
+    if (evaluator != nullptr) {
+      curve_values_[i] = when.whole ? evaluator->at(when.step) : evaluator->at(when.fraction);
     } else if (call(curves[i].callable.ptr(), when, &curve_values_[i]) != Outcome::done) {
       return Outcome::failed;
     }

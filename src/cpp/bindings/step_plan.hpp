@@ -19,7 +19,7 @@
 
 #include "bindings/host_tensor.hpp"
 #include "bindings/outcome.hpp"
-#include "bindings/table.hpp"
+#include "bindings/schedule_type.hpp"
 
 namespace clrfast {
 
@@ -48,7 +48,7 @@ struct Target {
 
 struct PlannedCurve {
   py::object callable;
-  const View* view;  // of a Schedule; null for any other function of the step
+  const Evaluator* evaluator;  // of a Schedule; null for any other function of the step
 };
 
 // A list that the plan was made from, and what it held then.
@@ -100,7 +100,7 @@ struct StepPlan {
               Latest& latest) const;
 };
 
-// Reads the Plan that Python made; `table_type` is the type of a Schedule.
-std::unique_ptr<StepPlan> read_step_plan(py::handle plan, py::handle table_type);
+// Reads the Plan that Python made; `schedule_type` is the type of a Schedule.
+std::unique_ptr<StepPlan> read_step_plan(py::handle plan, py::handle schedule_type);
 
 }  // namespace clrfast

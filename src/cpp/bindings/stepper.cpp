@@ -23,7 +23,7 @@ struct StepperObject {
 PyObject* optimizer_name = nullptr;
 PyObject* step_count_name = nullptr;
 PyObject* step_slowly_name = nullptr;
-PyObject* table_type = nullptr;
+PyObject* schedule_type = nullptr;
 
 StepperObject* stepper(PyObject* self) { return reinterpret_cast<StepperObject*>(self); }
 
@@ -97,7 +97,7 @@ When when_from(PyObject* step) {
 
 PyObject* prepare(PyObject* self, PyObject* plan) {
   return guarded([&]() -> PyObject* {
-    const std::shared_ptr<StepPlan> read = read_step_plan(plan, table_type);
+    const std::shared_ptr<StepPlan> read = read_step_plan(plan, schedule_type);
     const std::shared_ptr<StepPlan> before = std::exchange(stepper(self)->plan, read);
     Py_RETURN_NONE;
   });
@@ -215,7 +215,7 @@ void bind_stepper(py::module_& m) {
   optimizer_name = PyUnicode_InternFromString("optimizer");
   step_count_name = PyUnicode_InternFromString("_step_count");
   step_slowly_name = PyUnicode_InternFromString("_step_slowly");
-  table_type = py::object(m.attr("Table")).release().ptr();
+  schedule_type = py::object(m.attr("Schedule")).release().ptr();
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&type_spec));
   if (!type) throw py::error_already_set();
   m.attr("Stepper") = type;

@@ -1,5 +1,6 @@
 #include "schedule/curve.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace clrfast {
@@ -8,21 +9,49 @@ namespace {
 
 #include "schedule/weights.inl"
 
-// (k / n) ** p, with the rounding of the quotient put back: p would multiply it.
-double power_weight(double k, double n, double p) {
+// k / n and, as a share of it, what it lost to rounding: a power multiplies that.
+struct Ratio {
+  double value;
+  double lost;
+};
+
+Ratio ratio(double k, double n) {
   const double x = k / n;
-  if (x == 0.0) return 0.0;
-  const double residue = std::fma(-x, n, k) / k;
-  return std::pow(x, p) * (1.0 + p * residue);
+  return {x, x > 0.0 ? std::fma(-x, n, k) / k : 0.0};
 }
 
-// from * (to / from) ** (k / n), with the rounding of both quotients put back.
+double power_weight(double k, double n, double p) {
+  const Ratio x = ratio(k, n);
+  return std::pow(x.value, p) * std::exp(p * x.lost);
+}
+
+// power_weight - 1 without cancellation where it is small, r being n - k.
+double power_weight_below_1(double k, double r, double n, double p) {
+  if (r <= k) return std::expm1(p * std::log1p(-r / n));
+  const Ratio x = ratio(k, n);
+  return std::expm1(p * (std::log(x.value) + x.lost));
+}
+
+// from * (to / from) ** (k / n) for k <= n / 2, with the rounding of both quotients put back.
 double geometric(double from, double to, double k, double n) {
   const double x = k / n;
-  const double x_residue = std::fma(-x, n, k) / n;
-  const double ratio = to / from;
-  const double ratio_residue = std::fma(-ratio, from, to) / to;
-  return from * (std::pow(ratio, x) * (1.0 + (x_residue * std::log(ratio) + x * ratio_residue)));
+  const double x_lost = std::fma(-x, n, k) / n;
+  const double whole = to / from;
+  if (whole >= 0x1p-1000 && whole <= 0x1p1000) {
+    const double whole_lost = std::fma(-whole, from, to) / to;
+    return from * (std::pow(whole, x) * (1.0 + (x_lost * std::log(whole) + x * whole_lost)));
+  }
+  // The quotient of such ends may be no number, but its root is one. What that lost is found near
+  // 1, where no digit is cut off.
+  const double root = std::sqrt(to) / std::sqrt(from);
+  const double scale = to < 1.0 ? 0x1p300 : 0x1p-300;
+  const double middle = root * from;
+  const double middle_lost = std::fma(root, from, -middle) * scale;
+  const double end = root * (middle * scale);
+  const double end_lost = std::fma(root, middle * scale, -end) + root * middle_lost;
+  const double root_lost = 0.5 * (((to * scale - end) - end_lost) / (to * scale));
+  const double power = std::pow(root, 2.0 * x);
+  return from * (power * (1.0 + 2.0 * (x_lost * std::log(root) + x * root_lost)));
 }
 
 }  // namespace
@@ -49,18 +78,25 @@ double bent_value(const Curve& curve, double k, double r, double n) {
     case Shape::power: {
       const double weight = power_weight(below, n, curve.param);
       if (weight <= 0.5) return low + span * weight;
-      return high + span * std::expm1(curve.param * std::log1p(-above / n));
+      return high + span * power_weight_below_1(below, above, n, curve.param);
     }
     case Shape::root: {
       const double root = std::sqrt(above / n);
       if (root > 0.5) return low + span * (below / n) / (1.0 + root);
       return high - span * root;
     }
+    case Shape::rex: {
+      const double whole = n + below;
+      if (2.0 * below <= above) return low + span * (2.0 * below / whole);
+      return high - span * (above / whole);
+    }
     case Shape::exponential:
       return k <= r ? geometric(curve.start, curve.end, k, n)
                     : geometric(curve.end, curve.start, r, n);
-    case Shape::inverse_root:
-      return curve.start * std::sqrt(curve.param / (curve.param + k));
+    case Shape::inverse_root:  // two roots, for the quotient may be too small for all its digits
+      return curve.start * (std::sqrt(curve.param) / std::sqrt(curve.param + k));
+    case Shape::power_law:
+      return std::min(curve.start * std::pow(k, curve.param), kHuge);
   }
   return curve.start;  // not reached: the cases above are all there are
 }

@@ -1,6 +1,7 @@
 // One curve: how a value goes from `start` to `end`.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace clrfast {
@@ -12,9 +13,15 @@ enum class Shape : std::uint8_t {
   welch,         // a quarter of a parabola, flat at the higher end
   power,         // (distance from the lower end) ** param
   root,          // leaves the higher end like 1 - sqrt(x)
+  rex,           // (1 - x) / (1 - x / 2), seen from the higher end
   exponential,   // geometric: equal ratios in equal times
   inverse_root,  // start * sqrt(param / (param + k)), without an end
+  power_law,     // start * k ** param, param < 0, without an end, and at most kHuge where k is 0
 };
+
+// No value of a schedule that grows without bounds is further from 0: there is room left for the
+// sums and products that are made of it.
+constexpr double kHuge = 0x1p1000;
 
 struct Curve {
   Shape shape;
@@ -23,9 +30,20 @@ struct Curve {
   double param = 0.0;
 };
 
+inline double saturated(double value) { return std::min(std::max(value, -kHuge), kHuge); }
+
+// The curve with the distance of its ends from `floor` multiplied. A factor of 1 changes no bit.
+inline Curve scaled(Curve curve, double factor, double floor) {
+  if (factor != 1.0) {
+    curve.start = saturated(floor + factor * (curve.start - floor));
+    curve.end = saturated(floor + factor * (curve.end - floor));
+  }
+  return curve;
+}
+
 // Whether the shape may last forever.
 constexpr bool endless(Shape shape) {
-  return shape == Shape::constant || shape == Shape::inverse_root;
+  return shape == Shape::constant || shape == Shape::inverse_root || shape == Shape::power_law;
 }
 
 // The value k steps after the start and r steps before the end of a curve that lasts n = k + r

@@ -4,30 +4,32 @@
 #include <array>
 #include <cmath>
 
-#include "bindings/table.hpp"
+#include "bindings/schedule_type.hpp"
+#include "schedule/cyclic.hpp"
 
 namespace clrfast {
 
-void bind_table(py::module_& m);
+void bind_schedule_parts(py::module_& m);
+void bind_schedule_type(py::module_& m);
 
 namespace {
 
-enum Argument { kBaseLr, kMaxLr, kStepSize, kStepSizeDown, kMode, kGamma, kArguments };
-constexpr std::array<const char*, kArguments> kNames{"base_lr",        "max_lr", "step_size",
+enum Argument { kBaseLr, kMaxLr, kStepSizeUp, kStepSizeDown, kMode, kGamma, kArguments };
+constexpr std::array<const char*, kArguments> kNames{"base_lr",        "max_lr", "step_size_up",
                                                      "step_size_down", "mode",   "gamma"};
 std::array<PyObject*, kArguments> names;  // interned, made once by bind_schedule
 
 struct Mode {
   const char* name;
   Shape shape;
-  Scaling::Per per;
+  Per per;
 };
-constexpr std::array<Mode, 6> kModes{{{"triangular", Shape::linear, Scaling::Per::none},
-                                      {"triangular2", Shape::linear, Scaling::Per::cycle},
-                                      {"exp_range", Shape::linear, Scaling::Per::step},
-                                      {"welch", Shape::welch, Scaling::Per::none},
-                                      {"hann", Shape::cosine, Scaling::Per::none},
-                                      {"sawtooth", Shape::linear, Scaling::Per::none}}};
+constexpr std::array<Mode, 6> kModes{{{"triangular", Shape::linear, Per::none},
+                                      {"triangular2", Shape::linear, Per::cycle},
+                                      {"exp_range", Shape::linear, Per::step},
+                                      {"welch", Shape::welch, Per::none},
+                                      {"hann", Shape::cosine, Per::none},
+                                      {"sawtooth", Shape::linear, Per::none}}};
 std::array<PyObject*, kModes.size()> mode_names;
 
 [[noreturn]] void refuse(Argument argument, const char* allowed, PyObject* value) {
@@ -73,7 +75,7 @@ const Mode& mode_named(PyObject* name) {
 }
 
 Cyclic cyclic_from(const std::array<PyObject*, kArguments>& given) {
-  for (Argument required : {kBaseLr, kMaxLr, kStepSize}) {
+  for (Argument required : {kBaseLr, kMaxLr, kStepSizeUp}) {
     if (given[required] == nullptr) {
       throw py::type_error("schedule() misses the keyword argument '" +
                            std::string(kNames[required]) + "'");
@@ -82,7 +84,7 @@ Cyclic cyclic_from(const std::array<PyObject*, kArguments>& given) {
   const Mode& mode = given[kMode] == nullptr ? kModes[0] : mode_named(given[kMode]);
   Cyclic c{number(kBaseLr, given[kBaseLr]),
            number(kMaxLr, given[kMaxLr]),
-           number(kStepSize, given[kStepSize]),
+           number(kStepSizeUp, given[kStepSizeUp]),
            0.0,
            mode.shape,
            mode.per,
@@ -95,7 +97,7 @@ Cyclic cyclic_from(const std::array<PyObject*, kArguments>& given) {
   }
   constexpr double kLongest = 4503599627370496.0;  // 2^52: a whole cycle then has exact steps
   if (!(c.step_size_up > 0.0 && c.step_size_up <= kLongest)) {
-    refuse(kStepSize, "> 0 and at most 2**52", given[kStepSize]);
+    refuse(kStepSizeUp, "> 0 and at most 2**52", given[kStepSizeUp]);
   }
   const bool sawtooth = &mode == &kModes[5];
   c.step_size_down = sawtooth ? 0.0 : c.step_size_up;
@@ -108,9 +110,10 @@ Cyclic cyclic_from(const std::array<PyObject*, kArguments>& given) {
   }
   if (given[kGamma] != nullptr) {
     c.gamma = number(kGamma, given[kGamma]);
-    if (!(c.gamma > 0.0 && std::isfinite(c.gamma))) refuse(kGamma, "> 0 and finite", given[kGamma]);
+    if (!(c.gamma > 0.0 && c.gamma <= 1.0)) refuse(kGamma, "> 0 and at most 1", given[kGamma]);
   }
-  if (mode.per == Scaling::Per::cycle) c.gamma = 0.5;
+  if (mode.per == Per::cycle) c.gamma = 0.5;
+  if (c.period().hi < 0x1p-20) refuse(kStepSizeUp, "at least 2**-20", given[kStepSizeUp]);
   return c;
 }
 
@@ -135,20 +138,22 @@ PyObject* schedule(PyObject*, PyObject* const* args, Py_ssize_t nargs, PyObject*
     if (const std::int64_t whole = whole_step(step); whole >= 0) {
       return PyFloat_FromDouble(cyclic_at(cyclic, whole));
     }
-    return with_cyclic(cyclic,
-                       [&](const View& view) { return values_at(view, step).release().ptr(); });
+    return with_cyclic(cyclic, [&](const Evaluator& evaluator) {
+      return values_at(evaluator, step).release().ptr();
+    });
   });
 }
 
 constexpr const char* kDoc =
-    "schedule(step, *, base_lr, max_lr, step_size, step_size_down=None, mode='triangular', "
+    "schedule(step, *, base_lr, max_lr, step_size_up, step_size_down=None, mode='triangular', "
     "gamma=1.0)\n"
     "--\n\n"
     "The learning rate of a cyclical schedule at a step.\n\n"
     "Matches the formula of Smith, 'Cyclical Learning Rates for Training Neural Networks'\n"
     "(arXiv:1506.01186, section 3.2), evaluated in exact cycle arithmetic: ``cycle = floor(1 + "
     "step /\n"
-    "(2 * step_size))``, ``x = abs(step / step_size - 2 * cycle + 1)``, ``base_lr + (max_lr - "
+    "(2 * step_size_up))``, ``x = abs(step / step_size_up - 2 * cycle + 1)``, ``base_lr + (max_lr "
+    "- "
     "base_lr) *\n"
     "max(0, 1 - x)``.\n\n"
     "Args:\n"
@@ -156,19 +161,19 @@ constexpr const char* kDoc =
     "2**63.\n"
     "    base_lr: The lowest rate, >= 0.\n"
     "    max_lr: The highest rate, >= base_lr.\n"
-    "    step_size: Steps from base_lr to max_lr, > 0 (half a cycle in the paper).\n"
-    "    step_size_down: Steps from max_lr back to base_lr; None means step_size.\n"
+    "    step_size_up: Steps from base_lr to max_lr, > 0 (the paper's stepsize, half a cycle).\n"
+    "    step_size_down: Steps from max_lr back to base_lr; None means step_size_up.\n"
     "    mode: 'triangular'; 'triangular2' (the amplitude halves each cycle); 'exp_range' (it "
     "shrinks by\n"
     "        gamma each step); 'welch' (a parabola); 'hann' (a raised cosine); 'sawtooth' (drops "
     "at once).\n"
-    "    gamma: The factor of 'exp_range', > 0; the other modes do not use it.\n\n"
+    "    gamma: The factor of 'exp_range', > 0 and <= 1; the other modes do not use it.\n\n"
     "Returns:\n"
     "    A float, or a float64 array of the shape of step.\n\n"
     "Raises:\n"
     "    ValueError: A value is out of its range; the message names it.\n"
     "    TypeError: An argument is missing, unknown or not a number.\n\n"
-    ">>> round(schedule(500, base_lr=0.001, max_lr=0.006, step_size=2000), 5)\n"
+    ">>> round(schedule(500, base_lr=0.001, max_lr=0.006, step_size_up=2000), 5)\n"
     "0.00225\n";
 
 PyMethodDef definition = {"schedule",
@@ -185,7 +190,8 @@ void bind_schedule(py::module_& m) {
   const py::str module = "clrfast";
   m.attr("schedule") =
       py::reinterpret_steal<py::object>(PyCFunction_NewEx(&definition, nullptr, module.ptr()));
-  bind_table(m);
+  bind_schedule_type(m);
+  bind_schedule_parts(m);
 }
 
 }  // namespace clrfast

@@ -2,16 +2,19 @@
 #pragma once
 
 #include "bindings/common.hpp"
-#include "schedule/table.hpp"
+#include "schedule/schedule.hpp"
 
 namespace clrfast {
 
-// The table inside a _core.Table object. Throws TypeError for anything else.
-const Table& table_of(py::handle object);
+// The schedule inside a _core.Schedule object. Throws TypeError for anything else.
+const std::shared_ptr<const Schedule>& schedule_of(py::handle object);
+
+// A _core.Schedule object around it.
+py::object wrapped(std::shared_ptr<const Schedule> schedule);
 
 // The values at `steps`, whatever they are: a number, or anything that NumPy makes an array of.
 // A number gives a Python float, an array gives a float64 array of the same shape.
-py::object values_at(const View& view, py::handle steps);
+py::object values_at(const Evaluator& evaluator, py::handle steps);
 
 // The step where `object` is an exact Python int from 0 to 2**63 - 1; otherwise -1, for the slow
 // path.
