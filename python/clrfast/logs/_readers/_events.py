@@ -57,5 +57,7 @@ def _report(file: RunFiles, path: object, found: _core._EventReport) -> None:
         faults.append(f"{found['skipped_bytes']:,} bytes skipped that are no record")
     if found["cut_short_bytes"]:
         faults.append(f"the last record is cut short after {found['cut_short_bytes']:,} bytes")
+    if found["too_long_records"]:
+        faults.append(f"{found['too_long_records']:,} records of more than 16 MiB not searched for scalars")
     if faults:
         file.report(f"{path}: {', '.join(faults)}; the first at byte {found['first_position']:,}")
