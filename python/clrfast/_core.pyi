@@ -218,6 +218,7 @@ class _EventReport(TypedDict):
     damaged_records: int
     skipped_bytes: int
     cut_short_bytes: int
+    too_long_records: int
     first_position: int
 
 class EventReader:

@@ -19,11 +19,11 @@ from clrfast.analysis._columns import bad_rate, in_groups
 from clrfast.analysis._runs import table_of
 from clrfast.analysis._state import State
 from clrfast.logs._readers import format_of
-from clrfast.logs._readers._archive import File
-from clrfast.logs._readers._arrow import Parquet, cells_of, sound_columns
-from clrfast.logs._readers._input import Input
+from clrfast.logs._readers._arrow import Parquet, numbers_in, sound_columns
+from clrfast.logs._readers._files import File
+from clrfast.logs._readers._find_runs import PathOrPaths, find_runs
 from clrfast.logs._readers._names import find
-from clrfast.logs._readers._sources import PathOrPaths, sources
+from clrfast.logs._readers._run_files import RunFiles
 
 require("dask", "clrfast.dask", "dask")
 
@@ -147,7 +147,7 @@ def _files(source: Any) -> list[File]:
         )
     files: list[File] = []
     for path in [source] if isinstance(source, (str, os.PathLike)) else source:
-        found = {file for one in sources(path, _refuse) for file in one.paths}
+        found = {file for one in find_runs(path, _refuse) for file in one.paths}
         files += sorted(filter(_is_parquet, found), key=_natural)
     if not files:
         raise FileNotFoundError(f"{source}: no Parquet file there")
@@ -156,7 +156,7 @@ def _files(source: Any) -> list[File]:
 
 def _is_parquet(path: File) -> bool:
     form = format_of(path)
-    return form is not None and form.table is Parquet
+    return form is not None and form.decoder is Parquet
 
 
 def _natural(path: File) -> list[list[str | int]]:
@@ -167,8 +167,8 @@ def _natural(path: File) -> list[list[str | int]]:
     ]
 
 
-def _open(path: File) -> Input:
-    return Input([path], _refuse, lambda size: None)
+def _open(path: File) -> RunFiles:
+    return RunFiles([path], _refuse, lambda size: None)
 
 
 def _refuse(problem: str) -> None:
@@ -200,8 +200,8 @@ def _of_frame(frame: Any, columns: _Columns, where: str) -> _States:
 def _states(parts: Iterable[Mapping[str, Any]], columns: _Columns, where: object, first_row: int) -> _States:
     states: _States = {}
     for part in parts:
-        lr = cells_of(where, part[columns.lr], columns.lr).values
-        loss = cells_of(where, part[columns.loss], columns.loss).values
+        lr = numbers_in(where, part[columns.lr], columns.lr).values
+        loss = numbers_in(where, part[columns.loss], columns.loss).values
         rows = np.flatnonzero(~np.isnan(lr))
         if columns.run is None:
             runs: Iterable[tuple[Any, NDArray[np.intp]]] = [(None, rows)]

@@ -80,7 +80,7 @@ def test_analyze_saves_a_picture(
         (
             "a,b\n1,2\n",
             [],
-            "no column has one of the usual names for lr; give lr= one of its columns: 'a', 'b'",
+            "no column has one of the usual names for lr; give --lr one of its columns: 'a', 'b'",
         ),
         ("lr,loss\n1,2\n", ["--loss", "x"], "no column has the name 'x'"),
         ("lr,loss\n", [], "log.csv: "),

@@ -23,7 +23,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     out = tmp_path_factory.mktemp("demo") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         printed: list[str] = []
-        patch.setattr("builtins.print", lambda text, **options: options or printed.append(text))
+        patch.setattr("clrfast._cli._main.show", printed.append)
         assert main(["demo", "--seeds", "2", "--json", "--out", str(out)]) == 0
     return out, json.loads("\n".join(printed))
 

@@ -60,6 +60,7 @@ inline void check_splits(std::string_view bytes, std::size_t piece) {
   const Damage &one = whole.damage(), &other = parts.damage();
   CHECK(whole.records() == parts.records() && one.records == other.records);
   CHECK(one.skipped == other.skipped && one.cut_short == other.cut_short);
+  CHECK(one.too_long == other.too_long);
   CHECK(one.first_position == other.first_position);
   CHECK(16 * (whole.records() + one.records) + one.skipped + one.cut_short <= bytes.size());
 }

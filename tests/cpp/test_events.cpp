@@ -153,6 +153,26 @@ void damage_is_passed_over_and_told() {
   CHECK(steps(header + good, 0, header.size(), 0, 0) == Steps{1});
 }
 
+// What is longer than is kept is passed, its checksum verified, wherever the bytes are cut.
+void long_records_are_not_kept() {
+  const std::string good = event(1, {simple("lr", 1)});
+  std::string graph = framed(std::string(clrfast::events::kLongestKept + 1, 'x'));
+  for (const bool sound : {true, false}) {
+    if (!sound) graph[graph.size() / 2] = 'y';
+    const std::string file = good + graph + good;
+    Reader reader({"lr"});
+    for (std::size_t at = 0; at < file.size(); at += 999'999) reader.feed(file.substr(at, 999'999));
+    reader.finish();
+    const Damage& damage = reader.damage();
+    CHECK(damage.too_long == (sound ? 1 : 0) && damage.records == (sound ? 0 : 1));
+    CHECK(damage.first_position == good.size() && damage.skipped + damage.cut_short == 0);
+    CHECK(reader.records() == (sound ? 3 : 2) && reader.take().step.size() == 2);
+  }
+  for (const std::size_t left : {std::size_t{12}, graph.size() / 2, graph.size() - 1})
+    check_splits(good + graph.substr(0, left), 1'000'003);
+  check_splits(good + graph, good.size() + graph.size() - 2);
+}
+
 // Real records, mutated: a few thousand of what the fuzzer does for hours.
 void any_bytes() {
   std::mt19937 random(2);
@@ -178,5 +198,6 @@ int main() {
   scalars_of_every_kind();
   step_after_summary();
   damage_is_passed_over_and_told();
+  long_records_are_not_kept();
   any_bytes();
 }

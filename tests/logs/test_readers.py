@@ -32,7 +32,7 @@ def assert_same(found: Log, expected: Log) -> None:
 
 
 def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int = 1 << 16) -> None:
-    monkeypatch.setattr("clrfast.logs._readers._input.BLOCK", size)
+    monkeypatch.setattr("clrfast.logs._readers._limits.BLOCK", size)
     monkeypatch.setattr("clrfast.logs._readers._polars.SMALL", 1 << 10)
 
 
@@ -86,8 +86,8 @@ def test_compressed_files_are_read_alike(name: str, packed: str, tmp_path: Path)
 @pytest.mark.parametrize("name", [*log_files.WRITERS, "log.csv.gz"])
 def test_chunks_are_the_log_in_pieces(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_blocks(monkeypatch)
-    monkeypatch.setattr("clrfast.logs._readers._numpy._ROWS", 3000)
-    monkeypatch.setattr("clrfast.logs._readers._arrow._ROWS", 200)
+    monkeypatch.setattr("clrfast.logs._readers._limits.ROWS", 3000)
+    monkeypatch.setattr("clrfast.logs._readers._limits.ROWS", 200)
     expected = log_files.log(LARGE)
     path = log_files.write(tmp_path, name, expected)
     chunks = list(logs.iter_chunks(path))
@@ -235,7 +235,7 @@ def test_rows_with_holes_are_joined_by_their_step(
     block: int, small: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lightning's CSVLogger has rows for rates and rows for losses; a step with one alone is left out."""
-    monkeypatch.setattr("clrfast.logs._readers._input.BLOCK", block)
+    monkeypatch.setattr("clrfast.logs._readers._limits.BLOCK", block)
     monkeypatch.setattr("clrfast.logs._readers._polars.SMALL", small)
     path = tmp_path / "metrics.csv"
     path.write_text(LIGHTNING)
@@ -253,14 +253,14 @@ def test_rows_with_holes_are_joined_by_their_step(
 )
 def test_joining_finds_every_pair_of_a_step(steps: list[int], seed: int, pieces: list[int]) -> None:
     """Against a dictionary: the n-th rate of a step belongs to its n-th loss, wherever both stand."""
-    from clrfast.logs._readers._join import Columns, Joiner
-    from clrfast.logs._readers._table import Cells
+    from clrfast.logs._readers._decoder import Numbers
+    from clrfast.logs._readers._join import Joiner, LogRows
 
     random = np.random.default_rng(seed)
     kinds = random.integers(0, 2, len(steps))
     values = np.arange(1.0, len(steps) + 1)
     rate, loss = np.where(kinds == 0, values, np.nan), np.where(kinds == 1, values, np.nan)
-    rows = Columns(Cells(rate, kinds != 0), Cells(loss, kinds != 1), np.array(steps, float))
+    rows = LogRows(Numbers(rate, kinds != 0), Numbers(loss, kinds != 1), np.array(steps, float))
     whole = Joiner(joins=True)(rows)
     rates: dict[int, list[float]] = {}
     losses: dict[int, list[float]] = {}
@@ -476,7 +476,7 @@ def test_undoes_the_smoothing_of_a_known_average(tmp_path: Path) -> None:
     log = Log(np.tile(lr, 2), np.tile(recorded, 2), runs=("a", "b"), offsets=np.array([0, 300, 600]))
     np.testing.assert_allclose(log.unsmoothed(0.98).loss, np.tile(expected, 2), rtol=1e-10, atol=1e-10)
     assert log.unsmoothed(0.98).runs == log.runs
-    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), not 1"):
+    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got 1"):
         log.unsmoothed(1)
 
 
@@ -512,8 +512,8 @@ def test_memory_does_not_grow_with_the_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_blocks(monkeypatch)
-    monkeypatch.setattr("clrfast.logs._readers._numpy._ROWS", 1000)
-    monkeypatch.setattr("clrfast.logs._readers._arrow._ROWS", 1000)
+    monkeypatch.setattr("clrfast.logs._readers._limits.ROWS", 1000)
+    monkeypatch.setattr("clrfast.logs._readers._limits.ROWS", 1000)
 
     def peak(rows: int) -> int:
         log = log_files.log(rows)

@@ -189,7 +189,7 @@ def test_bad_lines_are_counted_and_the_first_is_named(
     large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a large file, the library that parses the other blocks must not hide them."""
-    monkeypatch.setattr("clrfast.logs._readers._input.BLOCK", 1 << 12)
+    monkeypatch.setattr("clrfast.logs._readers._limits.BLOCK", 1 << 12)
     monkeypatch.setattr("clrfast.logs._readers._polars.SMALL", 0 if large else 1 << 30)
     bad = {500: "0.1", 501: "0.1,2,3,4", 502: "0.1,x,a", 503: '0.1,2,"a', 504: "", 505: "0.1,2,\xff"}
     lines = [bad.get(i, f"{i},{i / 8},a") for i in range(2, 1002)]
@@ -264,8 +264,8 @@ def test_chunks_tell_too(tmp_path: Path) -> None:
 def test_a_file_without_lines_is_refused_before_it_is_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clrfast.logs._readers._input.BLOCK", 1000)
-    monkeypatch.setattr("clrfast.logs._readers._input._LONGEST_LINE", 1000)
+    monkeypatch.setattr("clrfast.logs._readers._limits.BLOCK", 1000)
+    monkeypatch.setattr("clrfast.logs._readers._limits.LONGEST_LINE", 1000)
     for name in ("log.csv", "log.jsonl"):
         (tmp_path / name).write_bytes(bytes(10_000))
         with pytest.raises(ValueError, match=rf"{name}: not lines of text"):

@@ -114,7 +114,7 @@ def test_a_folder_s_files_are_one_run_and_folders_are_runs(tmp_path: Path) -> No
 @pytest.mark.parametrize("block", [7, 100, 5000])
 def test_blocks_may_end_anywhere(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lr, loss = write(tmp_path, range(200), new_style=True, others=True)
-    monkeypatch.setattr("clrfast.logs._readers._input.BLOCK", block)
+    monkeypatch.setattr("clrfast.logs._readers._limits.BLOCK", block)
     log = logs.read(tmp_path)
     if block < 50:  # the scalars of a step must be in neighbouring blocks
         assert set(log.lr) <= set(lr)

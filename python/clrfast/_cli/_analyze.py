@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from clrfast import logs, rules
-from clrfast._cli._read import OURS, Results, Rows, Run, repeats, ruled, streamed
+from clrfast import _check, logs, rules
+from clrfast._cli._output import as_json, output, refuse_inputs, show
+from clrfast._cli._read import OURS, KeptRows, Reading, Results, Run, repeats, ruled, streamed
 from clrfast._cli._show import entry, save_html, save_plot, table, text
 from clrfast._require import require
-from clrfast.logs._readers._stream import Choice
+from clrfast.logs._readers._find_runs import find_runs
+from clrfast.logs._readers._limits import MAX_EXPANSION
+from clrfast.logs._readers._stream import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,37 +51,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot",
         metavar="OUT",
-        type=_output(".png", ".svg", ".pdf"),
+        type=output(".png", ".svg", ".pdf"),
         help="save a picture of one run: .png, .svg, .pdf",
     )
     parser.add_argument(
         "--html",
         metavar="OUT",
-        type=_output(".html", ".htm"),
+        type=output(".html", ".htm"),
         help="save a page of all runs, to zoom into, that loads nothing: .html",
+    )
+    parser.add_argument(
+        "--max-expansion",
+        metavar="N",
+        type=_expansion,
+        default=MAX_EXPANSION,
+        help="how many times larger compressed files may become (default: %(default)g)",
     )
     parser.add_argument("--progress", action="store_true", help="show how much has been read")
 
 
-def _output(*suffixes: str) -> Callable[[str], Path]:
-    """Return the check of a path to write to, which may come a long time after reading began."""
-
-    def path(text: str) -> Path:
-        path = Path(text)
-        if path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(f"must end in {' or '.join(suffixes)}, got {text!r}")
-        if not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
-        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
-        return path
-
-    return path
-
-
 def run(options: argparse.Namespace) -> None:
     """Read, analyse, save, print."""
-    _check(options)
+    _check_usage(options)
     found = _read(options)
     first = options.paths[0]
     paths = first if len(options.paths) == 1 else f"{first} and {len(options.paths) - 1} more"
@@ -101,11 +93,11 @@ def run(options: argparse.Namespace) -> None:
         save_html({title: single} if single else found, options.html, title)
     if options.json:
         entries = [{"run": name, **entry(result)} for name, result in found.items()]
-        print(json.dumps(entry(single) if single else entries, indent=2, allow_nan=False))
+        show(as_json(entry(single) if single else entries))
     elif isinstance(single, Run) and not single.others:
-        print(single.analysis)
+        show(str(single.analysis))
     else:
-        print(text(table({title: single} if single else found)))
+        show(text(table({title: single} if single else found)))
 
 
 def _title(name: str, paths: str, given: Sequence[str]) -> str:
@@ -113,7 +105,7 @@ def _title(name: str, paths: str, given: Sequence[str]) -> str:
     return name if name and name not in given else Path(paths).name or paths
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check_usage(options: argparse.Namespace) -> None:
     """Find wrong usage and missing libraries before anything is read."""
     others = options.compare_rules or options.rule != OURS
     if options.repeats and others:
@@ -127,15 +119,30 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _read(options: argparse.Namespace) -> Results:
-    choice = Choice(options.lr_column, options.loss_column, options.step_column, options.run_column)
+    columns = (options.lr_column, options.loss_column, options.step_column, options.run_column)
+    request = Request(*columns, options.max_expansion, _flag)
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
+    problems: list[str] = []
+    runs = find_runs(paths, problems.append)
+    files = [file for run in runs for file in run.paths]
+    refuse_inputs([("--plot", options.plot), ("--html", options.html)], files)
+    reading = Reading(paths, runs, request, problems, one=options.plot is not None, progress=options.progress)
     if options.repeats:
-        return repeats(paths, choice, progress=options.progress)
-    rows = Rows() if options.plot or options.html else None
-    one = options.plot is not None
+        return repeats(reading)
+    rows = KeptRows() if options.plot or options.html else None
     if options.rule == OURS and not options.compare_rules:
-        return streamed(paths, choice, rows=rows, one=one, progress=options.progress)
+        return streamed(reading, rows)
     names = [OURS, *rules.RULES] if options.compare_rules else [options.rule]
-    return ruled(
-        paths, choice, names, smoothed=options.smoothed, rows=rows, one=one, progress=options.progress
-    )
+    return ruled(reading, names, smoothed=options.smoothed, rows=rows)
+
+
+def _flag(argument: str) -> str:
+    """Return what an argument of the reader is called here."""
+    return f"--{argument.replace('_', '-')}"
+
+
+def _expansion(text: str) -> float:
+    try:
+        return _check.real("it", float(text), least=1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text!r}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from tqdm import tqdm
 
 from clrfast import schedules
 from clrfast._cli._demo_data import Data, load
-from clrfast._cli._show import save_plot, summary
+from clrfast._cli._output import tell
+from clrfast._cli._show import save_figure, save_plot, summary
 from clrfast._range_test import range_test
 from clrfast.analysis import Analysis
 from clrfast.lr_scheduler import ScheduleLR
@@ -165,11 +165,6 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def tell(text: str) -> None:
-    """Say something that is no result."""
-    print(text, file=sys.stderr)
-
-
 def network(data: Data, seed: int) -> nn.Module:
     """Return the network before training: the same for all ways of one seed."""
     torch.manual_seed(seed)
@@ -231,5 +226,4 @@ def save_schedules(ways: list[Way], steps: int, path: Path) -> None:
         ax.lines[-1].set_label(f"{way.name}: {way.rates}")
     ax.set_title("Three ways to train", loc="left")
     figure.legend(loc="outside lower center", ncols=len(ways))
-    figure.savefig(path, dpi=150)
-    tell(f"Saved {path}")
+    save_figure(figure, path)

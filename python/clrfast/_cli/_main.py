@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import clrfast
 from clrfast._cli._analyze import add_arguments
+from clrfast._cli._output import Parser, as_json, finish, show, tell, warnings_told
 from clrfast._require import require
 
 
@@ -19,23 +17,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 if all went well, 1 if the input is bad or something is missing, which a line on
-        standard error explains. Wrong usage exits with 2.
+        standard error explains, or nobody reads the output. Wrong usage exits with 2.
     """
-    options = _parser().parse_args(arguments)
+    failed = True
     try:
-        options.run(options)
-        sys.stdout.flush()
+        with warnings_told():
+            options = _parser().parse_args(arguments)
+            options.run(options)
+        failed = False
     except BrokenPipeError:  # whoever reads, such as head, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        pass
     except (ImportError, OSError, ValueError) as error:
-        print(f"clrfast: {error}", file=sys.stderr)
+        tell(f"clrfast: {error}")
+    except SystemExit as stop:  # after --help, --version or wrong usage
+        if _arrived() or stop.code:
+            raise
         return 1
-    return 0
+    return 0 if _arrived() and not failed else 1
+
+
+def _arrived() -> bool:
+    """Say whether all of the output has arrived where it goes."""
+    try:
+        finish()
+    except BrokenPipeError:
+        return False
+    except OSError as error:
+        tell(f"clrfast: standard output: {error}")
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="clrfast", description=clrfast.__doc__)
+    parser = Parser(prog="clrfast", description=clrfast.__doc__)
     parser.add_argument("--version", action="version", version=f"clrfast {clrfast.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -68,4 +82,4 @@ def _demo(options: argparse.Namespace) -> None:
     from clrfast._cli._demo import demo
 
     result = demo(options.data, options.data_dir, options.seeds, options.out)
-    print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result)
+    show(as_json(result.to_dict()) if options.json else str(result))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from clrfast import logs, rules
+from clrfast import rules
+from clrfast._cli._output import tell, warn
 from clrfast._pictures._picture import MOST_ROWS
 from clrfast.analysis import Analysis, State, Suggestion
 from clrfast.analysis._runs import repeats_of
-from clrfast.logs._readers._stream import Choice, Found, status, stream
+from clrfast.logs._read import collect
+from clrfast.logs._readers._find_runs import RunPaths
+from clrfast.logs._readers._stream import Request, UsedColumns, status, stream
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,7 +36,27 @@ class Run(NamedTuple):
 Results = Mapping[str, "Run | str"]  # each run by its name, or why it cannot be analysed
 
 
-class Rows:
+class Reading(NamedTuple):
+    """What is to be read, and how.
+
+    Attributes:
+        paths: Files, folders, patterns, as they were given.
+        runs: What was found there.
+        request: What of them is read.
+        problems: What was wrong with the archives among them.
+        one: Whether a second run is an error, told as soon as it is found.
+        progress: Show a bar.
+    """
+
+    paths: str | Sequence[str]
+    runs: Sequence[RunPaths]
+    request: Request
+    problems: list[str]
+    one: bool
+    progress: bool
+
+
+class KeptRows:
     """The rows of runs so short that a picture shows each row; it shows a band of all others."""
 
     def __init__(self) -> None:
@@ -62,19 +83,14 @@ class Rows:
         return dataclasses.replace(analysis, lr=np.concatenate(lr), loss=np.concatenate(loss))
 
 
-def streamed(
-    paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, one: bool, progress: bool
-) -> Results:
+def streamed(reading: Reading, rows: KeptRows | None) -> Results:
     """Feed each run's state, so that no more than a chunk of rows is in memory, and those of short runs.
 
     Args:
-        paths: Files, folders, patterns.
-        choice: The columns.
+        reading: What is read.
         rows: Keeps the rows that a picture shows; None if none is drawn.
-        one: Whether a second run is an error, told as soon as it is found.
-        progress: Show a bar.
     """
-    states, refused = _fed(paths, choice, rows=rows, one=one, progress=progress)
+    states, refused = _fed(reading, rows)
     found: dict[str, Run | str] = {}
     for name, state in states.items():
         result = refused[name] if name in refused else _attempt(state.analyze)
@@ -85,9 +101,9 @@ def streamed(
     return found
 
 
-def repeats(paths: str | Sequence[str], choice: Choice, *, progress: bool) -> Results:
+def repeats(reading: Reading) -> Results:
     """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
-    states, refused = _fed(paths, choice, rows=None, one=False, progress=progress)
+    states, refused = _fed(reading._replace(one=False), None)
     if not states:
         return {}
     if refused:
@@ -98,51 +114,38 @@ def repeats(paths: str | Sequence[str], choice: Choice, *, progress: bool) -> Re
     return {"": Run(result, {}) if isinstance(result, Analysis) else result}
 
 
-def _fed(
-    paths: str | Sequence[str], choice: Choice, *, rows: Rows | None, one: bool, progress: bool
-) -> tuple[dict[str, State], dict[str, str]]:
+def _fed(reading: Reading, rows: KeptRows | None) -> tuple[dict[str, State], dict[str, str]]:
     """Return each run's state, and why runs were refused."""
-    problems: list[str] = []
-    tables: list[Found] = []
+    runs, request, problems = reading.runs, reading.request, reading.problems
+    used: list[UsedColumns] = []
     states: dict[str, State] = {}
     refused: dict[str, str] = {}
-    for chunk in stream(paths, choice, problems.append, progress=progress, found=tables.append):
+    for chunk in stream(runs, request, problems.append, progress=reading.progress, used=used.append):
         try:
             states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
         except ValueError as error:
             refused.setdefault(chunk.run, str(error))
-        if one:
+        if reading.one:
             _only_one(list(states))
         if rows is not None:
             rows.add(chunk.run, chunk.lr, chunk.loss)
-    _tell(problems, status(tables, [state.n for state in states.values()], paths))
+    _tell(problems, status(used, [state.n for state in states.values()], reading.paths))
     return states, refused
 
 
-def ruled(
-    paths: str | Sequence[str],
-    choice: Choice,
-    names: Sequence[str],
-    *,
-    smoothed: bool,
-    rows: Rows | None,
-    one: bool,
-    progress: bool,
-) -> Results:
+def ruled(reading: Reading, names: Sequence[str], *, smoothed: bool, rows: KeptRows | None) -> Results:
     """Read all rows, which other rules need, and ask rules about each run.
 
     Args:
-        paths: Files, folders, patterns.
-        choice: The columns.
+        reading: What is read.
         names: The rules: the first one's suggestion becomes that of the analysis, and a run for which it
             has none cannot be analysed.
         smoothed: Whether the losses were smoothed already; see :func:`clrfast.rules.compare`.
         rows: As for :func:`streamed`.
-        one: Whether several runs are an error.
-        progress: Show a bar.
     """
-    log = _read(paths, choice, progress)
-    if one:
+    log = collect(reading.runs, reading.request, reading.problems, reading.paths, progress=reading.progress)
+    _tell(log.problems, log.status)
+    if reading.one:
         _only_one(log.runs)
     found: dict[str, Run | str] = {}
     for name, run in log.split().items():
@@ -184,15 +187,7 @@ def _only_one(names: Sequence[str]) -> None:
         )
 
 
-def _read(paths: str | Sequence[str], choice: Choice, progress: bool) -> logs.Log:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", logs.ReadWarning)
-        log = logs.read(paths, **choice._asdict(), progress=progress)
-    _tell(log.problems, log.status)
-    return log
-
-
 def _tell(problems: Sequence[str], status: str) -> None:
     for problem in problems:
-        print(f"clrfast: warning: {problem}", file=sys.stderr)
-    print(status, file=sys.stderr)
+        warn(problem)
+    tell(status)

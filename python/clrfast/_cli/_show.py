@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clrfast._cli._output import tell, warn
 from clrfast._cli._read import Results, Run
+from clrfast._visible import visible
+from clrfast._write import write_file
 from clrfast.analysis._analysis import picture_of
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from clrfast.analysis import Analysis, Suggestion
 
 MOST_RUNS = 500  # whose curves a page has: 50 kB and more each
@@ -72,7 +76,8 @@ def _cells(found: Suggestion | str) -> tuple[str, ...]:
 
 
 def text(rows: list[tuple[str, ...]]) -> str:
-    """Return a table in columns, numbers of rows to the right."""
+    """Return a table in columns, numbers of rows to the right; no cell can forge another row."""
+    rows = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = []
     for row in rows:
@@ -95,8 +100,13 @@ def save_plot(
     figure = Figure(figsize=(8, 5), layout="constrained")
     drawn = picture_of(analysis, _suggested(others or {}))
     ax = plot(drawn, figure.subplots(), intervals=True, legend=True)
-    ax.set_title(title, loc="left", parse_math=False)
-    picture = io.BytesIO()  # so that no half of a file is left if drawing fails
+    ax.set_title(visible(title), loc="left", parse_math=False)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Save a figure in the format that the name says."""
+    picture = io.BytesIO()  # so that nothing is written if drawing fails
     figure.savefig(picture, dpi=150, format=Path(path).suffix[1:].lower())
     _save(path, picture.getvalue())
 
@@ -107,10 +117,7 @@ def save_html(found: Results, path: str | Path, title: str) -> None:
 
     runs = {name: result for name, result in found.items() if isinstance(result, Run)}
     if len(runs) > MOST_RUNS:  # a browser has to hold all of them
-        print(
-            f"clrfast: warning: {path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs",
-            file=sys.stderr,
-        )
+        warn(f"{path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs")
         runs = dict(islice(runs.items(), MOST_RUNS))
     several = len(found) > 1 or any(run.others for run in runs.values())
     pictures = {name: picture_of(run.analysis, _suggested(run.others)) for name, run in runs.items()}
@@ -123,5 +130,5 @@ def _suggested(others: Mapping[str, Suggestion | str]) -> dict[str, Suggestion]:
 
 
 def _save(path: str | Path, data: bytes) -> None:
-    Path(path).write_bytes(data)
-    print(f"Saved {path}", file=sys.stderr)
+    write_file(path, data)
+    tell(f"Saved {path}")

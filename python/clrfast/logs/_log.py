@@ -4,71 +4,90 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clrfast._require import require
+from clrfast._visible import visible
+from clrfast._write import write_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from os import PathLike
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from clrfast.analysis import Analysis
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, init=False)
 class Log:
     """What range tests recorded, one row for each step. Its arrays are read-only copies of what is given.
 
     Args:
-        lr: The rate of each row, shape (rows,), float64.
-        loss: The loss of each row before that rate was applied, shape (rows,), float64. NaN and infinite
+        lr: The rate of each row, shape (rows,), real numbers.
+        loss: The loss of each row before that rate was applied, shape (rows,), real numbers. NaN and infinite
             losses are data: they are where training broke.
-        step: The number of each row's step, shape (rows,), int64, or None.
-        status: Why the record ends where it does, a sentence.
-        runs: The names of the runs, where there are several, one after another.
-        offsets: Where each of them begins, and the last one ends, shape (runs + 1,), int64; None for one run.
-        problems: What could not be read of the files, a sentence each.
+        step: The number of each row's step, shape (rows,), whole numbers; None, the default, if unknown.
+        status: Why the record ends where it does, a sentence; "" by default.
+        runs: The names of the runs, where there are several, one after another; () by default.
+        offsets: Where each of them begins, and the last one ends, shape (runs + 1,), whole numbers; None, the
+            default, for one run.
+        problems: What could not be read of the files, a sentence each; () by default.
+
+    Each is an attribute too: `lr` and `loss` as float64, `step` and `offsets` as int64, or None.
 
     Raises:
-        ValueError: A column is not one-dimensional, or the columns differ in length; or the offsets do not
-            ascend from 0 to the number of rows, or are not one more than the runs.
+        TypeError: A column holds what is no number.
+        ValueError: A column is not one-dimensional, or the columns differ in length; a step or an offset is
+            not whole; or the offsets do not ascend from 0 to the number of rows, or are not one more than the
+            runs.
     """
+
+    __module__ = "clrfast.logs"  # where users find it, and pickles will
 
     lr: NDArray[np.float64]
     loss: NDArray[np.float64]
-    step: NDArray[np.int64] | None = None
-    status: str = ""
-    runs: tuple[str, ...] = ()
-    offsets: NDArray[np.int64] | None = None
-    problems: tuple[str, ...] = ()
+    step: NDArray[np.int64] | None
+    status: str
+    runs: tuple[str, ...]
+    offsets: NDArray[np.int64] | None
+    problems: tuple[str, ...]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        lr: ArrayLike,
+        loss: ArrayLike,
+        step: ArrayLike | None = None,
+        status: str = "",
+        runs: Iterable[str] = (),
+        offsets: ArrayLike | None = None,
+        problems: Iterable[str] = (),
+    ) -> None:
         """Convert, copy and check the columns."""
-        dtypes = {"lr": np.float64, "loss": np.float64, "step": np.int64, "offsets": np.int64}
-        for name, dtype in dtypes.items():
-            if getattr(self, name) is None:
-                continue
-            column = np.array(getattr(self, name), dtype=dtype)
-            if column.ndim != 1:
-                raise ValueError(f"{name} must be one-dimensional, got shape {column.shape}")
-            if name != "offsets" and len(column) != len(self.lr):
-                raise ValueError(f"{name} must be as long as lr, {len(self.lr)}, got {len(column)} rows")
-            column.flags.writeable = False
-            object.__setattr__(self, name, column)
-        starts = [0, len(self.lr)] if self.offsets is None else self.offsets.tolist()
-        if starts[:1] != [0] or starts[-1] != len(self.lr) or starts != sorted(starts):
-            raise ValueError(
-                f"offsets must ascend from 0 to the number of rows, {len(self.lr)}, got {starts}"
-            )
-        if len(self.runs) != (0 if self.offsets is None else len(starts) - 1):
-            raise ValueError(
-                f"runs and offsets must fit, got {len(self.runs)} names and {len(starts)} offsets"
-            )
+        rates = _column("lr", lr, np.float64)
+        rows = len(rates)
+        columns = {
+            "lr": rates,
+            "loss": _column("loss", loss, np.float64),
+            "step": None if step is None else _column("step", step, np.int64),
+        }
+        for name, column in columns.items():
+            if column is not None and len(column) != rows:
+                raise ValueError(f"{name} must be as long as lr, {rows}, got {len(column)} rows")
+        ends = None if offsets is None else _column("offsets", offsets, np.int64)
+        names = tuple(runs)
+        starts = [0, rows] if ends is None else ends.tolist()
+        if starts[:1] != [0] or starts[-1] != rows or starts != sorted(starts):
+            raise ValueError(f"offsets must ascend from 0 to the number of rows, {rows}, got {starts}")
+        if len(names) != (0 if ends is None else len(starts) - 1):
+            raise ValueError(f"runs and offsets must fit, got {len(names)} names and {len(starts)} offsets")
+        fields = {**columns, "status": status, "runs": names, "offsets": ends, "problems": tuple(problems)}
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -78,10 +97,14 @@ class Log:
         """One line: how many rows, between which rates, why it ended."""
         rates = f", lr {self.lr.min():.3g} to {self.lr.max():.3g}" if len(self) else ""
         runs = f" in {len(self.runs):,} runs" if self.runs else ""
-        return f"<Log of {len(self):,} rows{runs}{rates}: {self.status or 'no status'}>"
+        return f"<Log of {len(self):,} rows{runs}{rates}: {visible(self.status) or 'no status'}>"
 
-    def analyze(self, **options: Any) -> Analysis:
-        """Find the phases and suggest a range: :func:`clrfast.analyze` of this record, with its options.
+    def analyze(self, *, beta: float = 0.98, threads: int | None = None) -> Analysis:
+        """Find the phases and suggest a range: :func:`clrfast.analyze` of this record.
+
+        Args:
+            beta: The share that the moving average, which is only shown, keeps in each step, in [0, 1).
+            threads: How many threads at most; None, the default, for as many as help.
 
         Raises:
             ValueError: As there; or there are several runs, which :meth:`analyze_runs` analyses each on its
@@ -94,7 +117,7 @@ class Log:
                 f"the log holds {len(self.runs)} runs: use analyze_runs() for each, or analyze_repeats() if "
                 "they repeat one test"
             )
-        return analyze(self.lr, self.loss, **options)
+        return analyze(self.lr, self.loss, beta=beta, threads=threads)
 
     def analyze_runs(self, *, threads: int | None = None) -> NDArray[np.void]:
         """Analyse each run on its own: :func:`clrfast.analysis.analyze_runs` of this record, with names."""
@@ -140,7 +163,7 @@ class Log:
             ValueError: It is out of range.
         """
         if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), not {beta!r}")
+            raise ValueError(f"beta must be in [0, 1), got {beta!r}")
         loss = np.empty(len(self))
         offsets = [0, len(self)] if self.offsets is None else self.offsets
         for begin, end in zip(offsets, offsets[1:]):
@@ -171,10 +194,34 @@ class Log:
         return ax
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the columns (step where there is one, lr, loss) so that `read` gives the same numbers."""
+        """Write the columns (step where there is one, lr, loss) so that `read` gives the same numbers.
+
+        The file is written beside its place and then moved there, so that it is whole or as it was.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         names = ["lr", "loss"] if self.step is None else ["step", "lr", "loss"]
         columns = [getattr(self, name).tolist() for name in names]
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows(zip(*columns))
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(names)
+        writer.writerows(zip(*columns))
+        write_file(path, text.getvalue().encode())
+
+
+def _column(name: str, values: ArrayLike, dtype: type[np.float64 | np.int64]) -> NDArray[Any]:
+    """Return a read-only copy of a column, as numbers of a type."""
+    try:
+        given = np.array(values) if dtype is np.int64 else np.array(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name} must be a row of numbers: {error}") from None
+    if given.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {given.shape}")
+    if dtype is np.int64 and given.dtype.kind not in "bi" and len(given):
+        whole = given.dtype.kind in "uf" and np.all((given == np.floor(given)) & (np.abs(given) < 2.0**63))
+        if not whole:
+            raise ValueError(f"{name} must be whole numbers, got {given.dtype}")
+    column = given.astype(dtype)
+    column.flags.writeable = False
+    return column

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from clrfast import _check
+from clrfast._visible import visible
 from clrfast.logs._log import Log
-from clrfast.logs._readers._sources import PathOrPaths
-from clrfast.logs._readers._stream import Choice, Chunk, Found, status, stream
+from clrfast.logs._readers._find_runs import PathOrPaths, RunPaths, find_runs
+from clrfast.logs._readers._limits import MAX_EXPANSION
+from clrfast.logs._readers._stream import Chunk, Request, UsedColumns, status, stream
 
 
 class ReadWarning(UserWarning):
     """Some of a file could not be read; the message says what, and why."""
+
+    __module__ = "clrfast.logs"
 
 
 def read(
@@ -24,6 +29,7 @@ def read(
     step: str | None = None,
     run: str | None = None,
     progress: bool = False,
+    max_expansion: float = MAX_EXPANSION,
 ) -> Log:
     """Read logs from files, folders, or patterns such as ``"logs/**/*.csv"``, in the format that names say.
 
@@ -41,7 +47,8 @@ def read(
     ``*tfevents*``                        TensorBoard's event files: scalars, old and new; those in one folder
                                           are one run
     ``.gz`` ``.bz2`` ``.xz`` ``.zst``     after any of these: compressed (``.zst``: pyarrow)
-    ``.zip``                              a folder of any of these, read where they are
+    ``.zip``                              a folder of any of these, read where they are; of a name that was
+                                          written twice, the last
     ====================================  ==================================================================
 
     Columns are found by their usual names, in this order, in any case and with any punctuation: rates by
@@ -57,7 +64,13 @@ def read(
 
     What is damaged or cut short is read as far as it can be; the rest is told in a :class:`ReadWarning` and
     in `Log.problems`. (Nothing shows that the last number of a text without a last end of line is cut.) Of
-    a folder or a pattern, files without such columns are passed over, and told likewise.
+    a folder or a pattern, files without such columns are passed over, and told likewise, as is what is no
+    regular file (a FIFO would have to be waited for). Links to folders below them are not followed.
+
+    A small compressed file can become very large. So all files of a call together may become `max_expansion`
+    times their sizes on the disk, and 16 MiB more; JSON, which is held whole, a tenth of that. A log with a
+    step or a loss that moves comes to 2 to 100 times its size; only one whose rows are all equal, or hundreds
+    of columns that never change, can come to more than 1,000.
 
     CSV and JSON lines are read many times faster where Polars is installed: ``pip install 'clrfast[logs]'``.
 
@@ -68,6 +81,7 @@ def read(
         step: The column of step numbers, likewise, if there is one.
         run: The column that tells runs apart, likewise, if there is one.
         progress: Whether to show a progress bar (tqdm).
+        max_expansion: How many times larger compressed files may become, 1 or more.
 
     Returns:
         The rows of each run in the order of its file, run after run. There are no steps where one is not
@@ -75,18 +89,33 @@ def read(
 
     Raises:
         OSError: A file cannot be opened.
-        ValueError: A format is unknown, a file holds no such columns or several that it could be, or no
-            row can be read.
+        ValueError: A format is unknown, a file holds no such columns or several that it could be, no row
+            can be read, a path is a FIFO, a socket or a device, or a file becomes too large.
+        TypeError: `max_expansion` is no number.
         ImportError: A library that the format needs is missing.
     """
+    request = _request(lr, loss, step, run, max_expansion)
     problems: list[str] = []
-    tables: list[Found] = []
-    runs: dict[str, list[Chunk]] = {}
-    choice = Choice(lr, loss, step, run)
-    for chunk in stream(path_or_paths, choice, problems.append, progress=progress, found=tables.append):
-        runs.setdefault(chunk.run, []).append(chunk)
-    for problem in problems:
+    runs = find_runs(path_or_paths, problems.append)
+    log = collect(runs, request, problems, path_or_paths, progress=progress)
+    for problem in log.problems:
         warnings.warn(problem, ReadWarning, stacklevel=2)
+    return log
+
+
+def collect(
+    found: Sequence[RunPaths],
+    request: Request,
+    problems: list[str],
+    path_or_paths: PathOrPaths,
+    *,
+    progress: bool,
+) -> Log:
+    """Return the log of runs that were found, to whose problems those of reading them are added."""
+    used: list[UsedColumns] = []
+    runs: dict[str, list[Chunk]] = {}
+    for chunk in stream(found, request, problems.append, progress=progress, used=used.append):
+        runs.setdefault(chunk.run, []).append(chunk)
     chunks = [chunk for parts in runs.values() for chunk in parts]
     steps = [chunk.step for chunk in chunks if chunk.step is not None]
     rows = [sum(len(chunk.lr) for chunk in parts) for parts in runs.values()]
@@ -94,11 +123,17 @@ def read(
         np.concatenate([[], *(chunk.lr for chunk in chunks)]),
         np.concatenate([[], *(chunk.loss for chunk in chunks)]),
         np.concatenate(steps) if steps and len(steps) == len(chunks) else None,
-        status(tables, rows, path_or_paths),
+        status(used, rows, path_or_paths),
         tuple(runs) if len(runs) > 1 else (),
         np.cumsum([0, *rows]) if len(runs) > 1 else None,
-        tuple(problems),
+        tuple(map(visible, problems)),
     )
+
+
+def _request(
+    lr: str | None, loss: str | None, step: str | None, run: str | None, max_expansion: float
+) -> Request:
+    return Request(lr, loss, step, run, _check.real("max_expansion", max_expansion, least=1))
 
 
 def iter_chunks(
@@ -109,6 +144,7 @@ def iter_chunks(
     step: str | None = None,
     run: str | None = None,
     progress: bool = False,
+    max_expansion: float = MAX_EXPANSION,
 ) -> Iterator[Chunk]:
     """Read logs a chunk at a time, at a memory that does not grow with them.
 
@@ -127,7 +163,9 @@ def iter_chunks(
     Yields:
         Named tuples `lr`, `loss` (float64), `step` (int64, or None) and `run` (its name).
     """
+    request = _request(lr, loss, step, run, max_expansion)
     problems: list[str] = []
-    yield from stream(path_or_paths, Choice(lr, loss, step, run), problems.append, progress=progress)
+    runs = find_runs(path_or_paths, problems.append)
+    yield from stream(runs, request, problems.append, progress=progress)
     for problem in problems:
-        warnings.warn(problem, ReadWarning, stacklevel=2)
+        warnings.warn(visible(problem), ReadWarning, stacklevel=2)

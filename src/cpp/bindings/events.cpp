@@ -63,6 +63,7 @@ py::dict report(SharedReader& shared) {
     summary["damaged_records"] = damage.records;
     summary["skipped_bytes"] = damage.skipped;
     summary["cut_short_bytes"] = damage.cut_short;
+    summary["too_long_records"] = damage.too_long;
     summary["first_position"] = damage.first_position;
     return summary;
   });

@@ -30,8 +30,8 @@ constexpr Tables kTables = make_tables();
 
 }  // namespace
 
-std::uint32_t crc32c(const unsigned char* data, std::size_t size) noexcept {
-  std::uint32_t crc = ~0U;
+std::uint32_t crc32c(const unsigned char* data, std::size_t size, std::uint32_t before) noexcept {
+  std::uint32_t crc = ~before;
   for (; size >= 8; data += 8, size -= 8) {
     const std::uint32_t low = load32(data) ^ crc;
     const std::uint32_t high = load32(data + 4);

@@ -1,5 +1,6 @@
 #include "events/reader.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "events/crc32c.hpp"
@@ -38,31 +39,44 @@ void Reader::feed(std::string_view bytes) {
 }
 
 void Reader::finish() {
-  if (!rest_.empty()) {
-    damaged_at(0);
-    damage_.cut_short += rest_.size();
+  const std::uint64_t start = passing_ ? passing_from_ : position_;
+  const std::uint64_t size = position_ + rest_.size() - start;
+  if (passing_ || size > 0) {
+    damaged_at(start);
+    damage_.cut_short += size;
   }
   rest_.clear();
+  passing_ = false;
   position_ = 0;
 }
 
 Scalars Reader::take() { return std::exchange(found_, {}); }
 
-void Reader::damaged_at(std::size_t offset) noexcept {
-  if (damage_.records + damage_.skipped + damage_.cut_short == 0)
-    damage_.first_position = position_ + offset;
+void Reader::damaged_at(std::uint64_t position) noexcept {
+  if (damage_.records + damage_.skipped + damage_.cut_short + damage_.too_long == 0)
+    damage_.first_position = position;
 }
 
 // Reads all whole records and returns how many bytes they took.
 std::size_t Reader::read(std::string_view bytes) {
   std::size_t at = 0;
-  while (bytes.size() - at >= kHeader) {
+  for (;;) {
+    if (passing_ && !pass(bytes, at)) break;
+    if (bytes.size() - at < kHeader) break;
     const unsigned char* header = data(bytes) + at;
     const std::uint64_t length = load64(header);
     if (length > kLongest || masked_crc32c(header, 8) != load32(header + 8)) {
-      damaged_at(at);  // the next record may begin at any byte: its checksum will tell
+      damaged_at(position_ + at);  // the next record may begin at any byte: its checksum will tell
       ++damage_.skipped;
       ++at;
+      continue;
+    }
+    if (length > kLongestKept) {
+      passing_ = true;
+      passing_from_ = position_ + at;
+      to_pass_ = length;
+      crc_ = 0;
+      at += kHeader;
       continue;
     }
     if (bytes.size() - at - kHeader < length + kFooter) break;
@@ -71,13 +85,29 @@ std::size_t Reader::read(std::string_view bytes) {
     if (sound && event(record)) {
       ++records_;
     } else {
-      damaged_at(at);
+      damaged_at(position_ + at);
       ++damage_.records;
     }
     at += kHeader + static_cast<std::size_t>(length) + kFooter;
   }
   position_ += at;
   return at;
+}
+
+// Takes the bytes at `at` of the record that is not kept, and says whether it ended with them.
+bool Reader::pass(std::string_view bytes, std::size_t& at) noexcept {
+  const std::uint64_t size = std::min<std::uint64_t>(to_pass_, bytes.size() - at);
+  crc_ = crc32c(data(bytes) + at, static_cast<std::size_t>(size), crc_);
+  to_pass_ -= size;
+  at += static_cast<std::size_t>(size);
+  if (to_pass_ > 0 || bytes.size() - at < kFooter) return false;
+  const bool sound = masked(crc_) == load32(data(bytes) + at);
+  damaged_at(passing_from_);
+  ++(sound ? damage_.too_long : damage_.records);
+  if (sound) ++records_;
+  at += kFooter;
+  passing_ = false;
+  return true;
 }
 
 bool Reader::event(std::string_view bytes) {

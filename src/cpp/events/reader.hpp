@@ -23,8 +23,14 @@ struct Damage {
   std::uint64_t records = 0;         // whole, but failing their checksum or malformed
   std::uint64_t skipped = 0;         // bytes passed over in search of the next sound record
   std::uint64_t cut_short = 0;       // bytes of a last record that is not whole
+  std::uint64_t too_long = 0;        // sound records whose scalars, if any, are not looked for
   std::uint64_t first_position = 0;  // where in the file the first of these begins
 };
+
+// A record longer than this is not kept until it is whole: a scalar takes a hundred bytes, so that
+// it holds a graph or pictures, or else its length is forged. Its checksum is verified as it
+// passes.
+constexpr std::uint64_t kLongestKept = 1 << 24;
 
 // A file is a row of records: u64 length, its masked CRC, the data, their masked CRC. Each holds an
 // Event (tensorboard/compat/proto/event.proto). All checksums are verified.
@@ -52,14 +58,19 @@ class Reader {
 
  private:
   std::size_t read(std::string_view bytes);
+  bool pass(std::string_view bytes, std::size_t& at) noexcept;
   bool event(std::string_view bytes);
   bool summary(std::string_view bytes, std::int64_t step);
-  void damaged_at(std::size_t offset) noexcept;
+  void damaged_at(std::uint64_t position) noexcept;
 
   bool learning_;
   std::deque<std::string> tags_;
   std::unordered_map<std::string_view, std::uint32_t> ids_;
-  std::string rest_;            // of a record that is not whole yet
+  std::string rest_;      // of a record that is not whole yet
+  bool passing_ = false;  // a record that is not kept: where it begins, what is to come of
+  std::uint64_t passing_from_ = 0;  // its data, and the CRC of what has come
+  std::uint64_t to_pass_ = 0;
+  std::uint32_t crc_ = 0;
   std::uint64_t position_ = 0;  // in the file, of the first byte not read yet
   std::uint64_t records_ = 0;
   Scalars found_;

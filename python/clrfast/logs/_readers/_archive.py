@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from io import FileIO
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Union, cast
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, cast
 
 _HEADER = struct.Struct("<4s2x2H4x3L2H")  # before each member's data: what is read of its 30 bytes
 _SIGNATURE = b"PK\3\4"
@@ -18,75 +15,6 @@ _ENCRYPTED = 0x41  # flags
 _UTF8 = 0x800
 _NO_SIZE = 1 << 62
 _FAULTS = (EOFError, OSError, OverflowError, ValueError, NotImplementedError, struct.error)  # of a directory
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """A file in an archive: as much of a path as the readers need."""
-
-    archive: Path
-    inner: PurePosixPath
-    info: zipfile.ZipInfo = dataclasses.field(compare=False)
-
-    def __str__(self) -> str:
-        """Show it as if the archive were a folder."""
-        return f"{self.archive}/{self.inner}"
-
-    @property
-    def name(self) -> str:
-        """The last part."""
-        return self.inner.name
-
-    @property
-    def stem(self) -> str:
-        """The last part without its suffix."""
-        return self.inner.stem
-
-    @property
-    def suffix(self) -> str:
-        """What the last part ends in."""
-        return self.inner.suffix
-
-    @property
-    def parent(self) -> Path:
-        """The folder that it would be in."""
-        return self.archive / self.inner.parent
-
-
-File = Union[Path, Member]
-
-
-class Clipped(FileIO):
-    """A file that takes no more memory for a read than it can fill, whatever a damaged size asks for."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to `size` bytes."""
-        if size is None or size < 0:
-            return self.readall()
-        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
-        return super().read(min(size, left)) or b""
-
-
-def size_of(file: File) -> int:
-    """Return the number of bytes in a file."""
-    return file.info.file_size if isinstance(file, Member) else file.stat().st_size
-
-
-def open_file(file: File) -> BinaryIO:
-    """Open a file; errors name it.
-
-    Raises:
-        OSError: It is not there.
-        ValueError: It is a member that cannot be read.
-    """
-    if isinstance(file, Path):
-        return cast("BinaryIO", Clipped(file))
-    archive = open_file(file.archive)
-    try:
-        return open_member(archive, file.info)
-    except ValueError as error:
-        archive.close()
-        raise ValueError(f"{file}: {error}") from error
 
 
 def open_member(archive: BinaryIO, info: zipfile.ZipInfo) -> BinaryIO:
@@ -102,7 +30,11 @@ def open_member(archive: BinaryIO, info: zipfile.ZipInfo) -> BinaryIO:
         header = archive.read(_HEADER.size)
         if not header.startswith(_SIGNATURE):
             raise ValueError("its place in the archive is damaged")
-        archive.seek(sum(_HEADER.unpack(header)[-2:]), os.SEEK_CUR)
+        _, flags, *_, name_length, extra_length = _HEADER.unpack(header)
+        name = archive.read(name_length).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+        if name != info.orig_filename:
+            raise ValueError(f"its place in the archive is that of {name!r}")
+        archive.seek(extra_length, os.SEEK_CUR)
         return cast("BinaryIO", zipfile.ZipExtFile(archive, "r", info, close_fileobj=True))
     except (OSError, OverflowError, struct.error) as error:
         raise ValueError(f"its place in the archive is damaged: {error}") from error
@@ -110,19 +42,45 @@ def open_member(archive: BinaryIO, info: zipfile.ZipInfo) -> BinaryIO:
         raise ValueError(f"compressed in a way that is not read: {error}") from error
 
 
-def members(archive: BinaryIO) -> tuple[list[zipfile.ZipInfo], str]:
-    """Return the files in an archive, and what is wrong with its directory, or "".
+def members(archive: BinaryIO) -> tuple[list[zipfile.ZipInfo], list[str]]:
+    """Return the files in an archive, and what is wrong with its directory.
+
+    Of a name that was written twice, the last is meant, as to Python's zipfile and to unzip. A directory may
+    also name the same bytes again and again, so that a small archive never ends: those that overlap others
+    are left out.
 
     Raises:
         ValueError: There are none, and it is wrong.
     """
     try:
-        return list(filter(_is_file, zipfile.ZipFile(archive).infolist())), ""
+        found = list(filter(_is_file, zipfile.ZipFile(archive).infolist()))
     except (*_FAULTS, zipfile.BadZipFile) as error:
         found = list(filter(_is_file, _by_headers(archive)))
         if not found:
             raise ValueError(f"not a zip archive, or too damaged: {error}") from error
-        return found, f"the archive's directory, at its end, cannot be read ({error}); what precedes it is"
+        fault = f"the archive's directory, at its end, cannot be read ({error}); what precedes it is"
+        return list({info.filename: info for info in found}.values()), [fault]
+    latest = list({info.filename: info for info in found}.values())
+    overlapping = _overlapping(latest, archive.seek(0, os.SEEK_END))
+    if not overlapping:
+        return latest, []
+    count = f"{len(overlapping):,} of {len(latest):,} members"
+    first = next(info.filename for info in latest if info.header_offset in overlapping)
+    return [info for info in latest if info.header_offset not in overlapping], [
+        f"{count} overlap others and are left out; the first, {first!r}"
+    ]
+
+
+def _overlapping(found: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
+    """Return where those members begin that do not end before the next; none is longer than the archive."""
+    order = sorted(found, key=lambda info: info.header_offset)
+    overlapping = set()
+    for info, following in zip(order, order[1:]):
+        if info.header_offset + _HEADER.size + info.compress_size > following.header_offset:
+            overlapping.add(info.header_offset)
+    for info in order:
+        info.compress_size = min(info.compress_size, end)
+    return overlapping
 
 
 def _is_file(info: zipfile.ZipInfo) -> bool:

@@ -11,17 +11,17 @@ import csv
 from collections.abc import Iterator, Sequence
 
 from clrfast.logs._readers._ahead import ahead
-from clrfast.logs._readers._input import Input
-from clrfast.logs._readers._polars import worth_polars
-from clrfast.logs._readers._table import Cells, Rows, Table, cells
+from clrfast.logs._readers._decoder import DecodedRows, Decoder, Numbers, numbers_of
+from clrfast.logs._readers._polars import filled_lines, worth_polars
+from clrfast.logs._readers._run_files import RunFiles
 
 _BOM = b"\xef\xbb\xbf"
 
 
-class Delimited(Table):
+class Delimited(Decoder):
     """The columns of a CSV or TSV file."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: RunFiles) -> None:
         """Read the header."""
         self._file = file
         start = next(file.lines(peek=True), b"")
@@ -42,7 +42,7 @@ class Delimited(Table):
     def _split(self, line: str) -> list[str]:
         return next(csv.reader([line], delimiter=self._delimiter, strict=True), [])
 
-    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[DecodedRows]:
         """Yield the cells of the columns asked for."""
         places = [self.names.index(name) for name in numbers]
         labels = None if label is None else self.names.index(label)
@@ -61,12 +61,10 @@ class Delimited(Table):
             yield block[skip:] if skip else block
             skip = 0
 
-    def _by_line(self, data: bytes, places: Sequence[int], label: int | None, line: int) -> Rows:
+    def _by_line(self, data: bytes, places: Sequence[int], label: int | None, line: int) -> DecodedRows:
         columns: list[list[float | None]] = [[] for _ in places]
         labels: list[str] = []
-        for number, text in enumerate(data.decode(errors="replace").split("\n"), line):
-            if not text.strip():
-                continue
+        for number, text in filled_lines(data.decode(errors="replace"), line):
             try:
                 row = self._split(text.rstrip("\r"))
                 if len(row) != len(self.names):
@@ -80,7 +78,7 @@ class Delimited(Table):
                 column.append(value)
             if label is not None:
                 labels.append(row[label].strip())
-        return Rows([cells(column) for column in columns], None if label is None else labels)
+        return DecodedRows([numbers_of(column) for column in columns], None if label is None else labels)
 
     def _number(self, cell: str, place: int) -> float | None:
         try:
@@ -94,9 +92,9 @@ class Delimited(Table):
         except ValueError:
             return None
 
-    def _parsed(self, data: bytes, places: Sequence[int], label: int | None) -> Rows | None:
+    def _parsed(self, data: bytes, places: Sequence[int], label: int | None) -> DecodedRows | None:
         """Return the cells as Polars reads them, or None where that may not be what the file says."""
-        if not worth_polars(len(data)):
+        if not worth_polars(len(data)) or b"\n\n" in data or b"\n\r\n" in data:
             return None
         try:
             import polars as pl
@@ -118,7 +116,7 @@ class Delimited(Table):
         for place in places:
             column = frame[names[place]]
             missing = column.is_null().to_numpy() if column.null_count() else None
-            numbers.append(Cells(column.to_numpy(), missing))
+            numbers.append(Numbers(column.to_numpy(), missing))
         # Polars fills short lines with nothing, skips none, and takes quoted ends of lines for text.
         if b'"' in data or any(column.missing is not None for column in numbers):
             lines = data.count(b"\n") + (not data.endswith(b"\n"))
@@ -126,4 +124,4 @@ class Delimited(Table):
             if frame.height != lines or delimiters != lines * (len(self.names) - 1):
                 return None
         labels = None if label is None else frame[names[label]].str.strip_chars().fill_null("").to_list()
-        return Rows(numbers, labels)
+        return DecodedRows(numbers, labels)

@@ -1,4 +1,4 @@
-"""Rows of a log made whole: the rate and the loss of a step may stand on different rows."""
+"""DecodedRows of a log made whole: the rate and the loss of a step may stand on different rows."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from clrfast.logs._readers._table import Cells
+from clrfast.logs._readers._decoder import Numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Columns(NamedTuple):
+class LogRows(NamedTuple):
     """Some rows of a log. A step is NaN where there is none; there may be no steps at all."""
 
-    lr: Cells
-    loss: Cells
+    lr: Numbers
+    loss: Numbers
     step: NDArray[np.float64] | None
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Columns:
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> LogRows:
         """Return only these rows."""
         step = None if self.step is None else self.step[rows]
-        return Columns(_take(self.lr, rows), _take(self.loss, rows), step)
+        return LogRows(_take(self.lr, rows), _take(self.loss, rows), step)
 
 
 class Joiner:
@@ -39,9 +39,9 @@ class Joiner:
     def __init__(self, *, joins: bool) -> None:
         """Begin with no rows."""
         self._joins = joins
-        self._waiting: Columns | None = None
+        self._waiting: LogRows | None = None
 
-    def __call__(self, rows: Columns) -> Columns:
+    def __call__(self, rows: LogRows) -> LogRows:
         """Return the rows that are whole."""
         without_rate = np.isnan(rows.lr.values)
         if not without_rate.any() and (rows.loss.missing is None or not self._joins):
@@ -71,7 +71,7 @@ class Joiner:
             waits[rates] = waits[losses] = True
             waits[filling] = False
             self._waiting = rows.take(waits & ~whole)
-        return Columns(Cells(rows.lr.values), Cells(loss), rows.step).take(whole)
+        return LogRows(Numbers(rows.lr.values), Numbers(loss), rows.step).take(whole)
 
 
 def _pairs(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -84,19 +84,19 @@ def _pairs(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[NDArra
     return one_order[found], other_order[partner[found]]
 
 
-def _take(cells: Cells, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Cells:
-    return Cells(cells.values[rows], None if cells.missing is None else cells.missing[rows])
+def _take(cells: Numbers, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Numbers:
+    return Numbers(cells.values[rows], None if cells.missing is None else cells.missing[rows])
 
 
-def _concatenated(first: Columns, second: Columns) -> Columns:
-    def both(a: Cells, b: Cells) -> Cells:
-        return Cells(np.concatenate([a.values, b.values]), np.concatenate([_mask(a), _mask(b)]))
+def _concatenated(first: LogRows, second: LogRows) -> LogRows:
+    def both(a: Numbers, b: Numbers) -> Numbers:
+        return Numbers(np.concatenate([a.values, b.values]), np.concatenate([_mask(a), _mask(b)]))
 
     assert first.step is not None
     assert second.step is not None
     step = np.concatenate([first.step, second.step])
-    return Columns(both(first.lr, second.lr), both(first.loss, second.loss), step)
+    return LogRows(both(first.lr, second.lr), both(first.loss, second.loss), step)
 
 
-def _mask(cells: Cells) -> NDArray[np.bool_]:
+def _mask(cells: Numbers) -> NDArray[np.bool_]:
     return np.zeros(len(cells.values), np.bool_) if cells.missing is None else cells.missing

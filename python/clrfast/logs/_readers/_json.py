@@ -5,33 +5,39 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
-from clrfast.logs._readers._input import Input
-from clrfast.logs._readers._table import Rows, Table, cells
+from clrfast.logs._readers import _limits
+from clrfast.logs._readers._decoder import DecodedRows, Decoder, numbers_of
+from clrfast.logs._readers._run_files import RunFiles
+
+# What names columns: an object of them, each a list, or a list of objects, each a row; flat.
+_Content = Union[dict[str, list[Any]], list[dict[str, Any]]]
 
 
-class Json(Table):
+class Json(Decoder):
     """The columns of a JSON file; what is nested is named as a path."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: RunFiles) -> None:
         """Read all of the file."""
         self._file = file
         found = _load(file)
         if isinstance(found, dict) and isinstance(found.get("log_history"), list):
             found = found["log_history"]
-        columns = _columns(found)
-        if columns is None:
+        content = _content(found)
+        if content is None:
             raise ValueError(f"{file.path}: neither an object of columns nor a list of rows")
-        self._runs = _runs(found) or {"": columns}
-        self.names = [*next(iter(self._runs.values())), *(["run"] if len(self._runs) > 1 else [])]
+        self._runs = _runs(found) or {"": content}
+        self.names = [*_names(next(iter(self._runs.values()))), *(["run"] if len(self._runs) > 1 else [])]
 
-    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[DecodedRows]:
         """Yield all rows of a run at once."""
         before = 0
-        for run, columns in self._runs.items():
-            wanted = [name for name in (*numbers, label) if name in columns]
-            lengths = {name: len(columns[name]) for name in wanted}
+        for run, content in self._runs.items():
+            names = _names(content)
+            wanted = [*numbers, *([] if label is None else [label])]
+            columns = {name: _column(content, name) for name in wanted if name in names}
+            lengths = {name: len(column) for name, column in columns.items()}
             rows = min(lengths.values())
             if len(set(lengths.values())) > 1:
                 each = ", ".join(f"{name!r} {length:,}" for name, length in lengths.items())
@@ -39,7 +45,7 @@ class Json(Table):
                     f"the columns{f' of {run!r}' if run else ''} differ in length ({each}); what exceeds the "
                     "shortest is left out"
                 )
-            part: dict[str, Sequence[Any]] = {name: columns[name][:rows] for name in wanted}
+            part: dict[str, Sequence[Any]] = {name: column[:rows] for name, column in columns.items()}
             if label is not None and label not in columns:
                 part[label] = [run] * rows
 
@@ -50,51 +56,57 @@ class Json(Table):
             before += rows
 
 
-def _columns(found: Any) -> dict[str, list[Any]] | None:
+def _content(found: Any) -> _Content | None:
     if isinstance(found, dict):
         return {name: column for name, column in flat(found).items() if isinstance(column, list)}
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return columns_of([flat(row) for row in found])
+        return [flat(row) for row in found]
     return None
 
 
-def _runs(found: Any) -> dict[str, dict[str, list[Any]]] | None:
+def _names(content: _Content) -> Mapping[str, object]:
+    return content if isinstance(content, dict) else dict.fromkeys(name for row in content for name in row)
+
+
+def _column(content: _Content, name: str) -> list[Any]:
+    """Return the cells of a column, None where a row has none.
+
+    Made of the columns asked for alone: rows with a name each would make a table of the square of their size.
+    """
+    return content[name] if isinstance(content, dict) else [row.get(name) for row in content]
+
+
+def _runs(found: Any) -> dict[str, _Content] | None:
     """Return the columns of each run, if these are several by name that all have the same columns."""
     if not isinstance(found, dict) or len(found) < 2:
         return None
-    runs = {name: _columns(run) or {} for name, run in found.items()}
-    alike = len({frozenset(columns) for columns in runs.values()}) == 1
-    return runs if alike and all(columns and "run" not in columns for columns in runs.values()) else None
+    runs = {name: content for name, run in found.items() if (content := _content(run))}
+    alike = len(runs) == len(found) and len({frozenset(_names(content)) for content in runs.values()}) == 1
+    return runs if alike and "run" not in _names(next(iter(runs.values()))) else None
 
 
-def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object with what is nested in it at the top, named as a path."""
+def flat(nested: Mapping[str, Any], before: str = "", level: int = 0) -> dict[str, Any]:
+    """Return the object with what is nested in it at the top, named as a path, but for what is too deep."""
     found: dict[str, Any] = {}
     for name, value in nested.items():
-        if isinstance(value, dict):
-            found.update({f"{name}/{inner}": item for inner, item in flat(value).items()})
-        else:
-            found[name] = value
+        if not isinstance(value, dict):
+            found[before + name] = value
+        elif level < _limits.MOST_NESTED:
+            found.update(flat(value, f"{before}{name}/", level + 1))
     return found
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return columns of the cells, None where a row has none."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
 def rows_of(
-    file: Input,
+    file: RunFiles,
     columns: Mapping[str, Sequence[Any]],
     numbers: Sequence[str],
     label: str | None,
     where: Callable[[int], str],
-) -> Rows:
+) -> DecodedRows:
     """Return the rows whose cells are numbers or missing; others are reported with their place."""
     if all(set(map(type, columns[name])) <= {float, type(None)} for name in numbers):  # nothing to check
         labels = None if label is None else list(map(str, columns[label]))
-        return Rows([cells(columns[name]) for name in numbers], labels)
+        return DecodedRows([numbers_of(columns[name]) for name in numbers], labels)
     kept: list[int] = []
     found: list[list[float | None]] = [[] for _ in numbers]
     for row, values in enumerate(zip(*(columns[name] for name in numbers))):
@@ -108,7 +120,7 @@ def rows_of(
         for column, number in zip(found, converted):
             column.append(number)
     labels = None if label is None else [str(columns[label][row]) for row in kept]
-    return Rows([cells(column) for column in found], labels)
+    return DecodedRows([numbers_of(column) for column in found], labels)
 
 
 def _number(name: str, value: object) -> float | None:
@@ -126,9 +138,9 @@ def _number_or_none(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and abs(value) < 2**53 else None
 
 
-def _load(file: Input) -> Any:
+def _load(file: RunFiles) -> Any:
     try:
-        text = file.contents().decode("utf-8-sig")
+        text = file.whole().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file.path}: not text in UTF-8: {error}") from error
     try:
@@ -154,7 +166,7 @@ def _closed(text: str) -> str:
         ValueError: There is no such item.
     """
     closers: list[str] = []
-    end, closing = 0, ""
+    end, depth = 0, 0
     for mark in _MARK.finditer(text):
         character = mark[0]
         if character in "[{":
@@ -163,9 +175,20 @@ def _closed(text: str) -> str:
             if not closers or closers.pop() != character:
                 break
             if closers and closers[-1] == "]":  # a row, or a nested list, has just ended
-                end, closing = mark.end(), "".join(reversed(closers))
+                end, depth = mark.end(), len(closers)
         elif character == "," and closers and closers[-1] == "]":
-            end, closing = mark.start(), "".join(reversed(closers))
+            end, depth = mark.start(), len(closers)
     if not end:
         raise ValueError("nothing whole")
-    return text[:end] + closing
+    return text[:end] + "".join(reversed(_open_at(text, end)[:depth]))
+
+
+def _open_at(text: str, end: int) -> list[str]:
+    """Return what closes the brackets that are open at a place: once, as noting it at each would be slow."""
+    closers: list[str] = []
+    for mark in _MARK.finditer(text, 0, end):
+        if mark[0] in "[{":
+            closers.append("]" if mark[0] == "[" else "}")
+        elif mark[0] in "]}":
+            closers.pop()
+    return closers

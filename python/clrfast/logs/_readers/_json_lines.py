@@ -7,30 +7,37 @@ refuses the NaN that Python writes), by Python's json module, a line at a time.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from clrfast.logs._readers._ahead import ahead
-from clrfast.logs._readers._input import Input
+from clrfast.logs._readers._decoder import DecodedRows, Decoder, Numbers
 from clrfast.logs._readers._json import flat, rows_of
-from clrfast.logs._readers._polars import worth_polars
-from clrfast.logs._readers._table import Cells, Rows, Table
+from clrfast.logs._readers._polars import filled_lines, worth_polars
+from clrfast.logs._readers._run_files import RunFiles
 
 _SAMPLE = 10_000  # lines
+_ESCAPED = re.compile(rb"\\u00[2-7]")  # a character that needs no escape, of a key perhaps
+_ESCAPABLE = re.compile(r'["\\/\x00-\x1f]')
 
 
-class JsonLines(Table):
+class JsonLines(Decoder):
     """The columns of a file of JSON lines: the names that its first ten thousand have."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: RunFiles) -> None:
         """Read these lines."""
         self._file = file
-        found = [_object(line) for line in next(file.lines(peek=True), b"").split(b"\n", _SAMPLE)[:_SAMPLE]]
+        start = next(file.lines(peek=True), b"").decode(errors="surrogateescape")
+        found = (_object(line) for _, line in islice(filled_lines(start, 1), _SAMPLE))
         objects = [item for item in found if isinstance(item, dict)]
         self._top = {name for item in objects for name, value in item.items() if not isinstance(value, dict)}
         self.names = list(dict.fromkeys(name for item in objects for name in flat(item)))
 
-    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[DecodedRows]:
         """Yield the cells of the columns asked for."""
         wanted = list(dict.fromkeys([*numbers, *([] if label is None else [label])]))
         plain = self._top.issuperset(wanted) and label is None
@@ -45,12 +52,10 @@ class JsonLines(Table):
 
     def _by_line(
         self, block: bytes, wanted: Sequence[str], numbers: Sequence[str], label: str | None, line: int
-    ) -> Rows:
+    ) -> DecodedRows:
         found: list[dict[str, Any]] = []
         places: list[int] = []
-        for place, text in enumerate(block.split(b"\n"), line):
-            if not text.strip():
-                continue
+        for place, text in filled_lines(block.decode(errors="surrogateescape"), line):
             item = _object(text)
             if isinstance(item, dict):
                 found.append(item if self._top.issuperset(wanted) else flat(item))
@@ -61,16 +66,16 @@ class JsonLines(Table):
         return rows_of(self._file, columns, numbers, label, lambda row: f"line {places[row]:,}")
 
 
-def _object(line: bytes) -> dict[str, Any] | str:
+def _object(line: str) -> dict[str, Any] | str:
     """Return the object in a line, or what is wrong with it."""
     try:
-        item = json.loads(line)
+        item = json.loads(line.encode(errors="surrogateescape"))
     except (RecursionError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
         return f"not JSON: {error}"
     return item if isinstance(item, dict) else "not an object"
 
 
-def _parsed(block: bytes, numbers: Sequence[str]) -> Rows | None:
+def _parsed(block: bytes, numbers: Sequence[str]) -> DecodedRows | None:
     """Return the cells as Polars reads them, or None if it cannot."""
     if not worth_polars(len(block)):
         return None
@@ -82,7 +87,24 @@ def _parsed(block: bytes, numbers: Sequence[str]) -> Rows | None:
         frame = pl.read_ndjson(block, schema=dict.fromkeys(numbers, pl.Float64))
     except pl.exceptions.PolarsError:
         return None
+    if any(_may_repeat(block, name) for name in numbers):
+        return None
     columns = [frame[name] for name in numbers]
-    return Rows(
-        [Cells(c.to_numpy(), c.is_null().to_numpy() if c.null_count() else None) for c in columns], None
+    return DecodedRows(
+        [Numbers(c.to_numpy(), c.is_null().to_numpy() if c.null_count() else None) for c in columns], None
     )
+
+
+def _may_repeat(block: bytes, name: str) -> bool:
+    """Say whether a line may have a key twice: Polars takes the first then, but the last is meant.
+
+    As Python's json module and JavaScript take it.
+    """
+    escapes = _ESCAPED.search(block) or (_ESCAPABLE.search(name) and b"\\" in block)
+    if escapes or not (name.isascii() or b"\\u" not in block):
+        return True  # the key may be written in another way too
+    key = json.dumps(name, ensure_ascii=False).encode(errors="surrogatepass")
+    places = np.fromiter((found.start() for found in re.finditer(re.escape(key), block)), np.intp)
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    of_lines = np.searchsorted(ends, places)
+    return bool(np.any(of_lines[1:] == of_lines[:-1]))

@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import numpy as np
 from numpy.lib import format as npy
 
-from clrfast.logs._readers._archive import File, members, open_file, open_member
-from clrfast.logs._readers._input import BLOCK, DamageError, Input, decompressed, unpacked
-from clrfast.logs._readers._table import Cells, Rows, Table
+from clrfast.logs._readers import _limits
+from clrfast.logs._readers._archive import members, open_member
+from clrfast.logs._readers._budget import Budget
+from clrfast.logs._readers._decoder import DecodedRows, Decoder, Numbers
+from clrfast.logs._readers._files import File, open_file
+from clrfast.logs._readers._run_files import RunFiles
+from clrfast.logs._readers._unpack import DamageError, unpacked, unpacked_member
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
 
     from numpy.typing import NDArray
 
-_ROWS = 1 << 18  # a chunk
 _START = 1 << 16  # bytes, of which the header is no more
-_Place = Union[str, int, None]  # a field or a column of an array, or all of it
+_Part = Union[str, int, None]  # a field or a column of an array, or all of it
 
 
 class _Header(NamedTuple):
@@ -37,17 +40,17 @@ class _Header(NamedTuple):
     size: int  # bytes of the header
 
 
-class _Column:
-    """The cells of a column in their order: as many as there are."""
+class _ArrayStream:
+    """The cells of an array, or of a field or column of it, in their order: as many as there are."""
 
-    def __init__(self, blocks: Iterator[bytes], place: _Place = None) -> None:
+    def __init__(self, blocks: Iterator[bytes], part: _Part = None) -> None:
         """Read up to the first cell.
 
         Raises:
             ValueError: There is no such array.
         """
         self._blocks = blocks
-        self._place = place
+        self._part = part
         self._data = memoryview(b"")
         self.fault = ""
         header = _header(self._ahead(_START))
@@ -55,9 +58,9 @@ class _Column:
         self.rows = self._left = header.shape[0] if header.shape else 0
         self._row = header.shape[1:]
         self._dtype = header.dtype
-        if header.by_columns and isinstance(place, int):
-            self._drop(place * self.rows * self._dtype.itemsize)
-            self._place, self._row = None, ()
+        if header.by_columns and isinstance(part, int):
+            self._drop(part * self.rows * self._dtype.itemsize)
+            self._part, self._row = None, ()
         self.width = self._dtype.itemsize * math.prod(self._row)
         nothing = self._of(np.empty((0, *self._row), self._dtype))
         self.dtype, self.shape = nothing.dtype, (*header.shape[:1], *nothing.shape[1:])
@@ -82,8 +85,8 @@ class _Column:
         return f"{self._left:,} of {self.rows:,} rows are missing at the end: {self.fault}"
 
     def _of(self, rows: NDArray[Any]) -> NDArray[Any]:
-        column: NDArray[Any] = rows[:, self._place] if isinstance(self._place, int) else rows
-        return rows[self._place] if isinstance(self._place, str) else column
+        column: NDArray[Any] = rows[:, self._part] if isinstance(self._part, int) else rows
+        return rows[self._part] if isinstance(self._part, str) else column
 
     def _ahead(self, size: int) -> memoryview:
         """Return the next bytes, fewer where there are no more."""
@@ -99,20 +102,20 @@ class _Column:
         return self._data[:size]
 
     def _drop(self, size: int) -> None:
-        while size and (found := len(self._ahead(min(size, BLOCK)))):
+        while size and (found := len(self._ahead(min(size, _limits.BLOCK)))):
             self._data = self._data[found:]
             size -= found
 
 
-class _Arrays(Table):
-    """Columns in arrays."""
+class _Arrays(Decoder):
+    """Columns in arrays, each opened once its name is asked for."""
 
-    def __init__(self, file: Input, columns: Mapping[str, Callable[[], _Column]]) -> None:
+    def __init__(self, file: RunFiles, columns: Mapping[str, Callable[[], _ArrayStream]]) -> None:
         self._file = file
         self._columns = columns
         self.names = list(columns)
 
-    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[Rows]:
+    def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[DecodedRows]:
         """Yield the cells of the columns asked for, up to the end of the shortest."""
         columns = {name: self._column(name) for name in (*numbers, *([] if label is None else [label]))}
         for name, column in columns.items():
@@ -127,21 +130,21 @@ class _Arrays(Table):
                 f"the columns differ in length ({each}); what exceeds the shortest is left out"
             )
         size, left = self._file.size(), min(lengths.values())
-        most = min(_ROWS, *(BLOCK // column.width for column in columns.values()))
+        most = min(_limits.ROWS, *(_limits.BLOCK // column.width for column in columns.values()))
         while left:
-            cells = {name: column.take(min(most, left)) for name, column in columns.items()}
-            rows = min(map(len, cells.values()))
+            taken = {name: column.take(min(most, left)) for name, column in columns.items()}
+            rows = min(map(len, taken.values()))
             if not rows:
                 break
-            found = [Cells(cells[name][:rows].astype(np.float64)) for name in numbers]
-            yield Rows(found, None if label is None else cells[label][:rows].tolist())
+            found = [Numbers(taken[name][:rows].astype(np.float64)) for name in numbers]
+            yield DecodedRows(found, None if label is None else taken[label][:rows].tolist())
             self._file.advance(size * rows // min(lengths.values()))
             left -= rows
         self._file.advance(size)
         for problem in dict.fromkeys(filter(None, (column.problem() for column in columns.values()))):
             self._file.problem(problem)
 
-    def _column(self, name: str) -> _Column:
+    def _column(self, name: str) -> _ArrayStream:
         try:
             return self._columns[name]()
         except ValueError as error:
@@ -151,48 +154,52 @@ class _Arrays(Table):
 class Npz(_Arrays):
     """The arrays of a .npz archive."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: RunFiles) -> None:
         """Read the archive's directory."""
         try:
-            found, fault = members(file.open())
+            found, faults = members(file.seekable())
         except ValueError as error:
             raise ValueError(f"{file.path}: {error}") from error
-        if fault:
+        for fault in faults:
             file.problem(fault)
         arrays = [info for info in found if info.filename.endswith(".npy")]
         super().__init__(file, {info.filename[:-4]: partial(self._member, info) for info in arrays})
 
-    def _member(self, info: ZipInfo) -> _Column:
-        return _Column(decompressed(open_member(self._file.open(), info)))
+    def _member(self, info: ZipInfo) -> _ArrayStream:
+        member = open_member(self._file.seekable(), info)
+        return _ArrayStream(unpacked_member(member, self._file.meter(info.compress_size)))
 
 
 class Npy(_Arrays):
     """The fields or columns of one array, or several files with a column each, which has the file's name."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: RunFiles) -> None:
         """Read the headers."""
-        places: dict[str, tuple[File, _Place]] = {}
+        arrays: dict[str, tuple[File, _Part]] = {}
         for path in file.paths:
             try:
                 header = _header_of(path)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
+            found: dict[str, _Part] = {path.name.partition(".")[0]: None}
             if header.dtype.names is not None and len(header.shape) == 1:
-                places.update({name: (path, name) for name in header.dtype.names})
+                found = {name: name for name in header.dtype.names}
             elif len(header.shape) == 2:
-                places.update({str(i): (path, i) for i in range(header.shape[1])})
-            else:
-                places[path.name.partition(".")[0]] = (path, None)
-        super().__init__(file, {name: partial(self._part, *place) for name, place in places.items()})
+                found = {str(i): i for i in range(header.shape[1])}
+            for name, part in found.items():
+                if name in arrays:
+                    raise ValueError(f"{path}: {name!r} is the name of a column in {arrays[name][0]} too")
+                arrays[name] = (path, part)
+        super().__init__(file, {name: partial(self._array, *place) for name, place in arrays.items()})
 
-    def _part(self, path: File, place: _Place) -> _Column:
-        return _Column(self._file.pieces(path), place)
+    def _array(self, path: File, part: _Part) -> _ArrayStream:
+        return _ArrayStream(self._file.strict_blocks(path), part)
 
 
 def _header_of(path: File) -> _Header:
     with open_file(path) as stream:
         try:
-            return _header(next(unpacked(stream, path), b"")[:_START])
+            return _header(next(unpacked(stream, path, Budget().meter(path)), b"")[:_START])
         except DamageError as damage:
             raise ValueError(f"the compressed data end before any can be read: {damage}") from damage
 
@@ -207,7 +214,8 @@ def _header(start: bytes | memoryview) -> _Header:
         raise ValueError(f"the header of the array is damaged: {error}") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are not read")
-    if not 0 < dtype.itemsize * math.prod(shape[1:]) <= BLOCK or min(shape, default=0) < 0:
+    fits = 0 < dtype.itemsize * math.prod(shape[1:]) <= _limits.BLOCK
+    if not fits or min(shape, default=0) < 0 or max(shape[1:], default=0) > _limits.MOST_COLUMNS:
         raise ValueError(f"an array of shape {shape} and {dtype} is no table of columns")
     return _Header(shape, by_columns, dtype, stream.tell())
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clrfast._require import require
-from clrfast.logs._readers import format_of
-from clrfast.logs._readers._input import Input
-from clrfast.logs._readers._join import Columns, Joiner
+from clrfast._visible import visible
+from clrfast.logs._readers import _limits, format_of
+from clrfast.logs._readers._budget import Budget
+from clrfast.logs._readers._decoder import DecodedRows, Decoder
+from clrfast.logs._readers._find_runs import PathOrPaths, RunPaths, total_size
+from clrfast.logs._readers._join import Joiner, LogRows
 from clrfast.logs._readers._names import find
-from clrfast.logs._readers._sources import PathOrPaths, Source, sources, total_size
-from clrfast.logs._readers._table import Rows, Table
+from clrfast.logs._readers._run_files import RunFiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,18 +30,31 @@ class Chunk(NamedTuple):
     step: NDArray[np.int64] | None
     run: str
 
+    def __repr__(self) -> str:
+        """One line: how many rows, of which run."""
+        return f"<Chunk of {len(self.lr):,} rows of {self.run!r}>"
 
-class Choice(NamedTuple):
-    """Columns that the caller names; None where the usual names decide."""
+
+Chunk.__module__ = "clrfast.logs"  # where users find it
+
+
+class Request(NamedTuple):
+    """What the caller asks for: columns, None where the usual names decide, and how far files may expand.
+
+    `spelling` gives the caller's name for an argument, so that errors can say what to write: ``lr=`` in
+    Python, ``--lr`` in a shell.
+    """
 
     lr: str | None = None
     loss: str | None = None
     step: str | None = None
     run: str | None = None
+    max_expansion: float = _limits.MAX_EXPANSION
+    spelling: Callable[[str], str] = "{}=".format
 
 
-class Found(NamedTuple):
-    """The columns of a table that are read."""
+class UsedColumns(NamedTuple):
+    """The columns of a run's files that are read."""
 
     lr: str
     loss: str
@@ -47,121 +62,117 @@ class Found(NamedTuple):
     run: str | None
 
 
+class _Listener(NamedTuple):
+    """What hears of the reading."""
+
+    report: Callable[[str], None]
+    advance: Callable[[int], object]
+    used: Callable[[UsedColumns], object]
+
+
 def stream(
-    path_or_paths: PathOrPaths,
-    choice: Choice,
+    runs: Sequence[RunPaths],
+    request: Request,
     report: Callable[[str], None],
     *,
     progress: bool = False,
-    found: Callable[[Found], object] = lambda columns: None,
+    used: Callable[[UsedColumns], object] = lambda columns: None,
 ) -> Iterator[Chunk]:
-    """Yield all rows of all runs that the paths hold, run after run where each has a file of its own.
+    """Yield all rows of the runs, run after run where each has a file of its own.
 
     Args:
-        path_or_paths: Files, folders, patterns.
-        choice: The columns.
+        runs: Where they are.
+        request: What of them is read.
         report: Takes a sentence on each thing that could not be read.
         progress: Show a bar.
-        found: Takes the columns that are read, for each run's table.
+        used: Takes the columns that are read, for each run's files.
     """
-    runs = sources(path_or_paths, report)
     if progress:
         require("tqdm", "a progress bar", extra="logs")
         from tqdm import tqdm
 
         with tqdm(total=total_size(runs), unit="B", unit_scale=True, desc="Reading") as bar:
-            yield from _all(runs, choice, report, bar.update, found)
+            yield from _all(runs, request, _Listener(report, bar.update, used))
     else:
-        yield from _all(runs, choice, report, lambda size: None, found)
+        yield from _all(runs, request, _Listener(report, lambda size: None, used))
 
 
-def status(tables: Sequence[Found], rows: Sequence[int], path_or_paths: PathOrPaths) -> str:
-    """Return the sentence that says what was read: the columns of each table, the rows of each run."""
-    what = f"{tables[0].lr!r} and {tables[0].loss!r}" if len(tables) == 1 else f"{len(rows):,} runs"
-    where = path_or_paths if isinstance(path_or_paths, (str, Path)) else f"{len(tables):,} places"
-    return f"Read {sum(rows):,} rows of {what} from {where}."
+def status(used: Sequence[UsedColumns], rows: Sequence[int], path_or_paths: PathOrPaths) -> str:
+    """Return the sentence that says what was read: the columns of each file, the rows of each run."""
+    what = f"{used[0].lr!r} and {used[0].loss!r}" if len(used) == 1 else f"{len(rows):,} runs"
+    where = str(path_or_paths) if isinstance(path_or_paths, (str, Path)) else f"{len(used):,} places"
+    return f"Read {sum(rows):,} rows of {what} from {visible(where)}."
 
 
-def _all(
-    runs: Sequence[Source],
-    choice: Choice,
-    report: Callable[[str], None],
-    advance: Callable[[int], object],
-    found: Callable[[Found], object],
-) -> Iterator[Chunk]:
+def _all(runs: Sequence[RunPaths], request: Request, listener: _Listener) -> Iterator[Chunk]:
+    budget = Budget(request.max_expansion, request.spelling("max_expansion"))
     read = 0
     errors: list[str] = []
-    for source in runs:
-        name = "" if len(runs) == 1 else source.name
+    for run in runs:
+        name = "" if len(runs) == 1 else run.name
         try:
-            for chunk in _run(source, name, choice, report, advance, found):
+            for chunk in _run(run, name, request, budget, listener):
                 read += 1
                 yield chunk
         except ValueError as error:  # what else lies in a folder need not be a log
-            if not source.sought or len(runs) == 1:
+            if not run.sought or len(runs) == 1:
                 raise
             errors.append(str(error))
     if errors and not read:
         raise ValueError(errors[0])
     for text in errors:
-        report(text)
+        listener.report(text)
 
 
-def _run(
-    source: Source,
-    name: str,
-    choice: Choice,
-    report: Callable[[str], None],
-    advance: Callable[[int], object],
-    found: Callable[[Found], object],
-) -> Iterator[Chunk]:
+def _run(run: RunPaths, name: str, request: Request, budget: Budget, listener: _Listener) -> Iterator[Chunk]:
     problems: list[str] = []
     rows = 0
-    with Input(source.paths, problems.append, advance) as file:
-        form = format_of(file.path)
+    with RunFiles(run.paths, problems.append, listener.advance, budget) as files:
+        form = format_of(files.path)
         assert form is not None
         try:
-            table = form.table(file)
-            columns = _columns(file, table, choice)
+            decoder = form.decoder(files)
+            columns = _columns(files, decoder, request)
         except ValueError as error:  # a damaged file may lack the columns of which it complains
             raise ValueError("; ".join([str(error), *problems])) from error
-        found(columns)
-        for chunk in _chunks(table, columns, name or source.name, joined_names=bool(name)):
+        listener.used(columns)
+        for chunk in _chunks(decoder, columns, name or run.name, joined_names=bool(name)):
             rows += len(chunk.lr)
             yield chunk
-        file.done()
+        files.done()
     if problems and not rows:
         raise ValueError(f"no row can be read; {'; '.join(problems)}")
     for problem in problems:
-        report(problem)
+        listener.report(problem)
 
 
-def _columns(file: Input, table: Table, choice: Choice) -> Found:
-    lr, loss, step, run = (
-        find(file.path, table.names, role, given, optional=role in ("step", "run"))
-        for role, given in choice._asdict().items()
-    )
+def _columns(files: RunFiles, decoder: Decoder, request: Request) -> UsedColumns:
+    def name(role: str, given: str | None, *, optional: bool = False) -> str | None:
+        return find(files.path, decoder.names, role, given, optional=optional, spelling=request.spelling)
+
+    lr, loss = name("lr", request.lr), name("loss", request.loss)
+    step, run = name("step", request.step, optional=True), name("run", request.run, optional=True)
     assert lr is not None
     assert loss is not None
     if run in (lr, loss):
-        raise ValueError(f"{file.path}: {run!r} cannot tell the runs apart and be the rate or the loss too")
-    return Found(lr, loss, None if step == run else step, run)
+        raise ValueError(f"{files.path}: {run!r} cannot tell the runs apart and be the rate or the loss too")
+    return UsedColumns(lr, loss, None if step == run else step, run)
 
 
-def _chunks(table: Table, columns: Found, name: str, *, joined_names: bool) -> Iterator[Chunk]:
+def _chunks(decoder: Decoder, columns: UsedColumns, name: str, *, joined_names: bool) -> Iterator[Chunk]:
     numbers = [columns.lr, columns.loss, *([] if columns.step is None else [columns.step])]
     joiners: dict[str, Joiner] = {}
-    for rows in table.rows(numbers, columns.run):
+    for rows in decoder.rows(numbers, columns.run):
         for label, part in _by_run(rows):
             run = name if label is None else f"{name}: {label}" if joined_names else label
-            joiner = joiners.setdefault(run, Joiner(joins=table.sparse))
+            joiner = joiners.setdefault(run, Joiner(joins=decoder.sparse))
             whole = joiner(part)
             yield Chunk(whole.lr.values, whole.loss.values, _whole_steps(whole.step), run)
 
 
-def _by_run(rows: Rows) -> Iterator[tuple[str | None, Columns]]:
+def _by_run(rows: DecodedRows) -> Iterator[tuple[str | None, LogRows]]:
     lr, loss = rows.numbers[:2]
-    columns = Columns(lr, loss, rows.numbers[2].values if len(rows.numbers) > 2 else None)
+    columns = LogRows(lr, loss, rows.numbers[2].values if len(rows.numbers) > 2 else None)
     if rows.labels is None:
         yield None, columns
         return
