@@ -114,7 +114,7 @@ def make(
 
 
 def run(model: nn.Module, optimizer: torch.optim.Optimizer, **options: Any) -> clrfast.Log:
-    options = {"loss_fn": F.cross_entropy, "loader": batches(), "num_iter": 20, **options}
+    options = {"loss_fn": F.cross_entropy, "loader": batches(), "steps": 20, **options}
     return clrfast.range_test(model, optimizer, **options)
 
 
@@ -130,7 +130,7 @@ def play(losses: list[float], **options: Any) -> clrfast.Log:
     options = {
         "loss_fn": None,
         "train_step": lambda batch: next(following),
-        "num_iter": len(losses),
+        "steps": len(losses),
         **options,
     }
     return run(*line(), **options)
@@ -140,14 +140,14 @@ def play(losses: list[float], **options: Any) -> clrfast.Log:
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-@pytest.mark.parametrize("mode", ["exp", "linear"])
-def test_records_what_a_plain_loop_would(mode: str, accumulate: int) -> None:
+@pytest.mark.parametrize("shape", ["exponential", "linear"])
+def test_records_what_a_plain_loop_would(shape: str, accumulate: int) -> None:
     model, optimizer = make()
-    log = run(model, optimizer, start_lr=1e-5, end_lr=0.1, num_iter=25, mode=mode, accumulate=accumulate)
+    log = run(model, optimizer, start_lr=1e-5, end_lr=0.1, steps=25, shape=shape, accumulate=accumulate)
 
     model, optimizer = make()
     model.train()
-    rates = np.geomspace(1e-5, 0.1, 25) if mode == "exp" else np.linspace(1e-5, 0.1, 25)
+    rates = np.geomspace(1e-5, 0.1, 25) if shape == "exponential" else np.linspace(1e-5, 0.1, 25)
     stream = (batch for _ in range(100) for batch in batches())
     expected = []
     for rate in log.lr.tolist():
@@ -287,7 +287,7 @@ def test_ratios_are_the_schedulers_while_it_warms_up_from_nothing() -> None:
     run(
         model,
         optimizer,
-        num_iter=2,
+        steps=2,
         end_lr=0.6,
         progress=lambda *_: seen.append([g["lr"] for g in optimizer.param_groups]),
     )
@@ -318,7 +318,7 @@ def test_reads_the_losses_back_rarely() -> None:
 
     model, optimizer = make()
     with Reads() as reads:
-        run(model, optimizer, num_iter=500, end_lr=1e-3)
+        run(model, optimizer, steps=500, end_lr=1e-3)
     assert 0 < reads.count <= 500 / 10 + 2
 
 
@@ -334,10 +334,10 @@ def test_never_waits_for_a_gpu() -> None:
         torch.cuda.set_sync_debug_mode("error" if done < steps else "default")
 
     try:
-        log = run(model, optimizer, loader=loader, num_iter=300, end_lr=1e-2, progress=guard)
+        log = run(model, optimizer, loader=loader, steps=300, end_lr=1e-2, progress=guard)
         assert len(log) == 300
         torch.cuda.set_sync_debug_mode("default")
-        log = run(model, optimizer, loader=loader, num_iter=300, end_lr=1e30, stop_factor=0.1)
+        log = run(model, optimizer, loader=loader, steps=300, end_lr=1e30, stop_factor=0.1)
         assert len(log) < 300
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -500,7 +500,7 @@ def test_an_exception_anywhere_restores_and_goes_on(
     options = {
         "loader": Loader(),
         "loss_fn": loss_fn,
-        "num_iter": 25,
+        "steps": 25,
         "progress": lambda *_: maybe("progress"),
     }
     if place == "loader" and error is StopIteration:  # this is how a pass ends; the next one goes on
@@ -562,7 +562,7 @@ def test_keeps_the_iterator_of_persistent_workers() -> None:
         taken = iter(loader)
         seen = [next(taken)[0].tolist()]
         if with_test:
-            run(*make(), loader=loader, num_iter=8)
+            run(*make(), loader=loader, steps=8)
             torch.manual_seed(1)  # which make() also did
         else:
             make()
@@ -648,7 +648,8 @@ def test_a_loader_of_one_batch_is_passed_again_and_again() -> None:
 
 
 def test_a_loader_that_can_be_passed_once_ends_the_test() -> None:
-    log = run(*make(), loader=iter(batches(7)), accumulate=2)
+    with pytest.warns(UserWarning, match="cannot put back: loader, a list_iterator, goes on where the test"):
+        log = run(*make(), loader=iter(batches(7)), accumulate=2)
     assert len(log) == 3
     assert log.lr[-1] < 1e-6
     assert log.status.startswith("Ended after 3 of 20 steps, at lr ")
@@ -674,9 +675,9 @@ def elsewhere() -> torch.optim.Optimizer:
         ({"start_lr": "1"}, TypeError, r"start_lr must be a number, got '1'"),
         ({"start_lr": 1.0, "end_lr": 1.0}, ValueError, r"end_lr must be finite and > 1, got 1.0"),
         ({"end_lr": math.inf}, ValueError, r"end_lr must be finite .* got inf"),
-        ({"num_iter": 1}, ValueError, r"num_iter must be an integer from 2 .* got 1"),
-        ({"num_iter": 20.0}, TypeError, r"num_iter must be an integer, got 20.0"),
-        ({"mode": "log"}, ValueError, r"mode must be one of 'exp', 'linear', got 'log'"),
+        ({"steps": 1}, ValueError, r"steps must be an integer from 2 .* got 1"),
+        ({"steps": 20.0}, TypeError, r"steps must be an integer, got 20.0"),
+        ({"shape": "log"}, ValueError, r"shape must be one of 'exponential', 'linear', got 'log'"),
         ({"stop_factor": 0.0}, ValueError, r"stop_factor must be finite and > 0, got 0.0"),
         ({"stop_factor": math.nan}, ValueError, r"stop_factor must be .* got nan"),
         ({"accumulate": 0}, ValueError, r"accumulate must be an integer from 1 .* got 0"),

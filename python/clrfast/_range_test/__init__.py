@@ -2,4 +2,5 @@
 
 from __future__ import annotations
 
+from clrfast._range_test._checkpoint import recover as recover
 from clrfast._range_test._loop import range_test as range_test

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
-import numpy as np
-
 from clrfast import _check
+from clrfast._range_test._arguments import check_alone, check_objects, ratios
 from clrfast._require import require
 from clrfast.logs import Log
 from clrfast.schedules import ramp
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import torch
     from torch import Tensor
 
@@ -27,8 +30,8 @@ def range_test(
     *,
     start_lr: float = 1e-7,
     end_lr: float = 10.0,
-    num_iter: SupportsIndex = 200,
-    mode: Literal["exp", "linear"] = "exp",
+    steps: SupportsIndex = 200,
+    shape: Literal["exponential", "linear"] = "exponential",
     stop_factor: float = 4.0,
     accumulate: SupportsIndex = 1,
     autocast: AbstractContextManager[Any] | None = None,
@@ -37,6 +40,8 @@ def range_test(
     train_step: Callable[[Any], Tensor | float] | None = None,
     also: Iterable[Any] = (),
     progress: bool | Callable[[int, int], object] = False,
+    checkpoint: str | PathLike[str] | None = None,
+    log_file: str | PathLike[str] | None = None,
 ) -> Log:
     """Train with a rising rate, record the loss at each rate, and restore everything, bit for bit.
 
@@ -98,105 +103,96 @@ def range_test(
         raise TypeError(f"progress must be True, False or a function, got {progress!r}")
     first = _check.real("start_lr", start_lr, above=0.0)
     last = _check.real("end_lr", end_lr, above=first)
-    steps = _check.whole("num_iter", num_iter, least=2)
-    shape = {"exp": "exponential", "linear": "linear"}[_check.choice("mode", mode, ["exp", "linear"])]
-    rates = ramp(first, last, steps, shape=shape).values(0, steps)
+    count = _check.whole("steps", steps, least=2)
+    _check.choice("shape", shape, ("exponential", "linear"))
+    rates = ramp(first, last, count, shape=shape).values(0, count)
     factor = math.inf if stop_factor == math.inf else _check.real("stop_factor", stop_factor, above=0.0)
     batches_a_step = _check.whole("accumulate", accumulate, least=1)
     extra = list(also)
-    _check_objects(model, optimizer, loader, extra)
-    groups = _ratios(optimizer)
+    check_objects(model, optimizer, loader, extra)
+    groups = ratios(optimizer)
 
     import torch
 
-    from clrfast._range_test._snapshot import Snapshot
+    from clrfast._range_test._checkpoint import Checkpoint
+    from clrfast._range_test._reachable import reachable
+    from clrfast._range_test._record import Record
+    from clrfast._range_test._signals import Signals, guarded
+    from clrfast._range_test._snapshot import Snapshot, named
     from clrfast._range_test._stop_rule import Watch
     from clrfast._range_test._training_step import Batches, Step, check_loss
 
     if train_step is None:
         if loss_fn is not None and not callable(loss_fn):
             raise TypeError(f"loss_fn must be callable or None, got {loss_fn!r}")
-        step: Callable[[list[Any]], Tensor | float] = Step(
+        step: Callable[[list[Any]], Any] = Step(
             model, optimizer, loss_fn, autocast or nullcontext(), scaler, device
         )
     else:
-        _check_alone(train_step, loss_fn=loss_fn, accumulate=accumulate, autocast=autocast, device=device)
+        check_alone(train_step, loss_fn=loss_fn, accumulate=accumulate, autocast=autocast, device=device)
         whole = train_step
         step = lambda batches: whole(batches[0])  # noqa: E731
 
-    modules = [holder for holder in (model, loss_fn, *extra) if isinstance(holder, torch.nn.Module)]
-    others = [holder for holder in (optimizer, scaler, *extra) if holder is not None]
-    watch = Watch(steps, factor)
-    with ExitStack() as context:
-        context.enter_context(Snapshot([*modules, *others], loader))
-        context.enter_context(torch.enable_grad())
-        tell = context.enter_context(_bar(steps)) if progress is True else progress
-        for module in modules:
-            module.train()
-        batches = Batches(loader)
-        for done, rate in enumerate(rates.tolist(), start=1):
-            taken = batches.take(batches_a_step)
-            if not taken:
-                break
-            for group, ratio in groups:
-                _set_rate(group, rate * ratio)
-            loss = step(taken)
-            check_loss(loss, "train_step")
-            stop = watch.add(loss)
-            if tell:
-                tell(done, steps)
-            if stop:
-                break
-        losses, stopped = watch.result()
-    if not losses:
-        raise ValueError("loader must give a batch for each step, got none")
-    lrs = rates[: len(losses)]
-    status = _status(losses[-1], float(lrs[-1]), len(losses), steps, stopped)
-    return Log(lrs, np.array(losses), np.arange(len(losses)), status)
+    saved_to = None if checkpoint is None else Checkpoint(checkpoint)
+    function = loss_fn if train_step is None else train_step
+    holders = {"model": model, "optimizer": optimizer, "scaler": scaler, **named(extra, "also")}
+    holders |= named(reachable(function), "train_step" if train_step else "loss_fn")
+    snapshot = Snapshot(holders, loader)
+    if snapshot.kept_out:
+        _warn("cannot put back", snapshot.kept_out)
+    record = Record(rates, Watch(count, factor), None if log_file is None else Path(log_file))
+    batches = Batches(loader)
+    lost: list[str] = []
+
+    def train(signals: Signals) -> Log:
+        signals.release()
+        if saved_to is not None:
+            saved_to.write(model, optimizer, extra)
+        snapshot.lay_aside()
+        torch.set_grad_enabled(True)
+        if not model.training:
+            model.train()
+        bar = _bar(count) if progress is True else nullcontext(progress)
+        with bar as tell, snapshot.watch or nullcontext():
+            for done, rate in enumerate(rates.tolist(), start=1):
+                signals.release()  # again, where someone has caught what the last one raised
+                taken = batches.take(batches_a_step)
+                if not taken:
+                    break
+                for group, ratio in groups:
+                    _set_rate(group, rate * ratio)
+                stop = record.add(check_loss(step(taken), "train_step"))
+                if tell:
+                    tell(done, count)
+                if stop:
+                    break
+        log = record.log()
+        if not len(log):
+            raise ValueError("loader must give a batch for each step, got none")
+        record.write(log)
+        return log
+
+    def put_back() -> None:
+        try:
+            batches.close()
+        finally:
+            lost.extend(snapshot.restore())
+        if saved_to is not None:
+            saved_to.remove()
+
+    try:
+        return guarded(train, put_back, record.keep)
+    except BaseException as error:
+        record.keep(error)
+        raise
+    finally:
+        if lost:
+            _warn("could not put back", lost)
 
 
-def _check_objects(model: Any, optimizer: Any, loader: Any, extra: list[Any]) -> None:
-    import torch
-
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    if not hasattr(optimizer, "param_groups") or not hasattr(optimizer, "step"):
-        raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {type(optimizer).__name__}")
-    if not isinstance(loader, Iterable):
-        raise TypeError(f"loader must be an iterable of batches, got {type(loader).__name__}")
-    for holder in extra:
-        if not hasattr(holder, "__dict__"):
-            raise TypeError(f"also must hold modules, optimizers or schedulers, got {holder!r}")
-    parameters = dict(model.named_parameters())
-    for name, parameter in parameters.items():
-        if torch.nn.parameter.is_lazy(parameter):
-            raise ValueError(f"model must have seen a batch: its parameter {name!r} has no shape yet")
-    driven = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    if driven.isdisjoint(map(id, parameters.values())):
-        raise ValueError("optimizer must hold parameters of model, got none: was one of them made anew?")
-
-
-def _check_alone(train_step: object, **others: Any) -> None:
-    if not callable(train_step):
-        raise TypeError(f"train_step must be callable, got {train_step!r}")
-    for name, value in others.items():
-        idle = 1 if name == "accumulate" else None
-        if value != idle:
-            raise ValueError(f"{name} must be {idle} where train_step is given, got {value!r}")
-
-
-def _ratios(optimizer: torch.optim.Optimizer) -> list[tuple[dict[str, Any], float]]:
-    """Return each parameter group with its rate's ratio to the largest."""
-    groups = optimizer.param_groups
-    for key in ("lr", "initial_lr"):
-        rates = [
-            _check.real(f"optimizer.param_groups[{i}][{key!r}]", group.get(key), least=0.0)
-            for i, group in enumerate(groups)
-            if key == "lr" or key in group
-        ]
-        if len(rates) == len(groups) and max(rates) > 0:
-            return [(group, rate / max(rates)) for group, rate in zip(groups, rates)]
-    return [(group, 1.0) for group in groups]
+def _warn(what: str, objects: list[str]) -> None:
+    listed = "; ".join(objects)
+    warnings.warn(f"range_test() {what}: {listed}", UserWarning, stacklevel=3)
 
 
 def _set_rate(group: dict[str, Any], rate: float) -> None:
@@ -212,14 +208,3 @@ def _bar(steps: int) -> Iterator[Callable[[int, int], object]]:
 
     with tqdm(total=steps, desc="range test", unit="step") as bar:
         yield lambda done, total: bar.update()
-
-
-def _status(loss: float, lr: float, done: int, steps: int, stopped: bool) -> str:
-    where = f"after {done} of {steps} steps, at lr {lr:.3g}"
-    if stopped and not math.isfinite(loss):
-        return f"Stopped {where}: the loss was {loss}."
-    if stopped:
-        return f"Stopped {where}: the loss had risen to {loss:.3g}, far above its lowest level."
-    if done < steps:
-        return f"Ended {where}: the loader can be passed only once and gave no more batches."
-    return f"Ran all {steps} steps, up to lr {lr:.3g}."

@@ -45,7 +45,11 @@ class Watch:
         else:
             self._losses[self.count] = loss
         self.count += 1
-        return self.count % self._every == 0 and self._ask()
+        return self.checks() and self._ask()
+
+    def checks(self) -> bool:
+        """Return whether the rule is evaluated at this number of losses."""
+        return self.count % self._every == 0
 
     def _ask(self) -> bool:
         if self._losses.device.type != "cuda":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from numbers import Real
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,13 +19,15 @@ class Batches:
     """The batches of a loader, from the start again when they end."""
 
     def __init__(self, loader: Iterable[Any]) -> None:
-        """Start the first pass."""
+        """Ask for nothing yet."""
         self._loader = loader
-        self._pass = iter(loader)
+        self._pass: Iterator[Any] | None = None
 
     def take(self, count: int) -> list[Any]:
         """Return the next `count` batches, or none where the loader has ended for good."""
         taken: list[Any] = []
+        if self._pass is None:
+            self._pass = iter(self._loader)
         while len(taken) < count:
             batch = next(self._pass, _END)
             if batch is _END:
@@ -34,6 +37,12 @@ class Batches:
                 return []
             taken.append(batch)
         return taken
+
+    def close(self) -> None:
+        """Leave the pass, so that what a loader does at its end is done now and not at some later time."""
+        left, self._pass = self._pass, None
+        if isinstance(left, Generator) and left is not self._loader:
+            left.close()
 
 
 class Step:
@@ -99,13 +108,28 @@ class Step:
         )
 
 
-def check_loss(loss: object, source: str) -> None:
-    """Raise unless `loss`, which `source` returned, is a tensor of one element, or a train_step's number."""
+def check_loss(loss: Any, source: str) -> Tensor | float:
+    """Return `loss`, which `source` returned: a tensor of one element, or a train_step's real number.
+
+    Raises:
+        TypeError, ValueError: It is neither.
+    """
     if isinstance(loss, Tensor):
         if loss.numel() != 1:
             raise ValueError(f"{source} must return a scalar, such as a mean, got shape {tuple(loss.shape)}")
-    elif isinstance(loss, bool) or not isinstance(loss, Real) or source != "train_step":
-        raise TypeError(f"{source} must return a scalar tensor, got {loss!r}")
+        if loss.is_complex():
+            raise TypeError(f"{source} must return a real number, got {loss!r}")
+        return loss
+    if source == "train_step" and not isinstance(loss, (bool, np.bool_, str, bytes)):
+        if getattr(loss, "size", 1) != 1:
+            raise ValueError(f"{source} must return a scalar, such as a mean, got shape {np.shape(loss)}")
+        try:
+            return float(loss.item() if isinstance(loss, np.ndarray) else loss)
+        except (TypeError, ValueError):
+            pass
+        except OverflowError:
+            return math.copysign(math.inf, loss)
+    raise TypeError(f"{source} must return a scalar tensor, got {loss!r}")
 
 
 def _device(model: nn.Module) -> torch.device | None:

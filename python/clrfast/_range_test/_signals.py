@@ -1,0 +1,119 @@
+"""Signals that wait: what must not be interrupted is done before Python's handlers hear of them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Signals:
+    """Stands before every handler of a signal that Python calls, and lets signals through or makes them wait.
+
+    Python calls handlers in the main thread, between any two of its instructions, and most of them raise. So
+    every handler is replaced while nothing has been changed yet; what arrives is handed to the handler that
+    was there, where `release` has allowed it, or waits. The first exception that a handler raises makes all
+    later signals wait: the way out is not interrupted a second time. In other threads there is nothing to do.
+    """
+
+    def __init__(self) -> None:
+        """Change nothing."""
+        self._handlers: dict[int, Any] = {}
+        self._waiting: list[int] = []
+        self._released = False
+        self._own = self._handle
+
+    def hold(self) -> None:
+        """Make all signals wait from here on; called again, those too whose handler is newer."""
+        self._released = False
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in signal.valid_signals():
+            handler = signal.getsignal(number)
+            if callable(handler) and handler != self._own:
+                self._handlers[number] = handler
+                signal.signal(number, self._own)
+
+    def release(self) -> None:
+        """Let signals through, those first that have waited."""
+        self._released = True
+        while self._waiting:
+            self._handle(self._waiting.pop(0), None)
+
+    def pause(self) -> None:
+        """Make signals wait again, until the next `release`."""
+        self._released = False
+
+    def hand_back(self) -> None:
+        """Put all handlers back, then deliver what has waited, even if one of them raises."""
+        try:
+            self._hand_back(list(self._handlers.items()))
+        finally:
+            self._deliver()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._released:
+            if number not in self._waiting:
+                self._waiting.append(number)
+            return
+        try:
+            self._handlers[number](number, frame)
+        except BaseException:
+            self._released = False
+            raise
+
+    def _hand_back(self, handlers: list[tuple[int, Any]]) -> None:
+        if not handlers:
+            return
+        number, handler = handlers[-1]
+        try:
+            if signal.getsignal(number) == self._own:  # else someone has set another one meanwhile
+                signal.signal(number, handler)
+        finally:
+            self._hand_back(handlers[:-1])
+
+    def _deliver(self) -> None:
+        if self._waiting:
+            try:
+                signal.raise_signal(self._waiting.pop(0))
+            finally:
+                self._deliver()
+
+
+def guarded(
+    body: Callable[[Signals], T], undo: Callable[[], object], keep: Callable[[BaseException], object]
+) -> T:
+    """Return what `body` returns, and call `undo` however it ends; no signal interrupts that.
+
+    Signals wait from before `body` is called until it releases them, and again from its end, or the first
+    exception that one of them raises, until `undo` is done; then they are delivered. In each line of this
+    function one may arrive: those in between are read so.
+
+    Args:
+        body: May be interrupted wherever it has released the signals.
+        undo: Puts back what `body` changed.
+        keep: Called with the exception that ended `body`, before `undo`; must not raise.
+    """
+    signals = Signals()
+    try:
+        try:
+            signals.hold()
+            result = body(signals)
+            signals.pause()
+            return result
+        except BaseException as error:
+            signals.pause()
+            keep(error)
+            raise
+    finally:
+        try:
+            signals.hold()  # also handlers that came meanwhile, such as that of a loader's workers
+        finally:
+            try:
+                undo()
+            finally:
+                signals.hand_back()
