@@ -391,7 +391,7 @@ def test_numpy_arrays_that_are_no_columns_of_numbers(tmp_path: Path) -> None:
     np.save(tmp_path / "c.npy", np.array([{}, []], dtype=object))
     np.savez(tmp_path / "d.npz", lr=np.ones(2), loss=np.array([{}, 1], dtype=object))
     for name, message in {
-        "a.npz": r"'lr' must have one dimension, not \(2, 2\)",
+        "a.npz": r"'lr' must have one dimension, got \(2, 2\)",
         "b.npz": "'loss' holds <U1, not real numbers",
         "c.npy": "holds Python objects",
         "d.npz": "'loss' cannot be read: it holds Python objects",

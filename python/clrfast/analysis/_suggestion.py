@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal, SupportsIndex
 
-from clrfast import _check, schedules
+from clrfast import schedules
 
 
 class NoSuggestionError(ValueError):
@@ -109,12 +109,11 @@ class Suggestion:
             NoSuggestionError: there is no `max_lr`.
             TypeError, ValueError: as there.
         """
-        strategies = {"cosine": "cos", "linear": "linear"}
         return schedules.one_cycle(
             self.max_lr,
             total_steps,
             pct_start=pct_start,
-            anneal_strategy=strategies[_check.choice("shape", shape, strategies)],
+            shape=shape,
             div_factor=div_factor,
             final_div_factor=final_div_factor,
             three_phase=three_phase,

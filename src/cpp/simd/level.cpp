@@ -5,23 +5,23 @@
 namespace clrfast::simd {
 
 namespace base {
-extern const Level kLevel;
+extern const KernelSet kKernels;
 }
 namespace v3 {
-extern const Level kLevel;
+extern const KernelSet kKernels;
 }
 namespace v4 {
-extern const Level kLevel;
+extern const KernelSet kKernels;
 }
 
-const Level& level() {
+const KernelSet& level() {
 #ifdef CLRFAST_X86_LEVELS
-  static const Level& chosen = cpu_level() == CpuLevel::v4   ? v4::kLevel
-                               : cpu_level() == CpuLevel::v3 ? v3::kLevel
-                                                             : base::kLevel;
+  static const KernelSet& chosen = cpu_level() == CpuLevel::v4   ? v4::kKernels
+                               : cpu_level() == CpuLevel::v3 ? v3::kKernels
+                                                             : base::kKernels;
   return chosen;
 #else
-  return base::kLevel;
+  return base::kKernels;
 #endif
 }
 

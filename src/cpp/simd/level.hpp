@@ -6,12 +6,12 @@
 
 namespace clrfast::simd {
 
-struct Level {
+struct KernelSet {
   FillKernels fill;
   analysis::RowKernels rows;
 };
 
 // That of cpu_level().
-const Level& level();
+const KernelSet& level();
 
 }  // namespace clrfast::simd

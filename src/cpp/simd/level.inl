@@ -7,5 +7,5 @@ namespace {
 #include "schedule/kernels.inl"
 }  // namespace
 
-extern const Level kLevel;
-const Level kLevel = {kFillKernels, kRowKernels};
+extern const KernelSet kKernels;
+const KernelSet kKernels = {kFillKernels, kRowKernels};

@@ -120,7 +120,7 @@ class _Arrays(Decoder):
         columns = {name: self._column(name) for name in (*numbers, *([] if label is None else [label]))}
         for name, column in columns.items():
             if len(column.shape) != 1:
-                raise ValueError(f"{self._file.path}: {name!r} must have one dimension, not {column.shape}")
+                raise ValueError(f"{self._file.path}: {name!r} must have one dimension, got {column.shape}")
             if name in numbers and column.dtype.kind not in "biuf":
                 raise ValueError(f"{self._file.path}: {name!r} holds {column.dtype}, not real numbers")
         lengths = {name: column.rows for name, column in columns.items()}
