@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,15 @@ def test_plot_draws_a_line_for_each_different_group(name: str) -> None:
     assert scheduler.state_dict() == {**before, **scheduler.state_dict()}
     scheduler.step()
     assert scheduler.last_epoch == 4
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_plot_without_matplotlib_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = MAKERS[name](adam())
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    message = r"plot\(\) needs matplotlib, which is not installed: pip install 'clrfast\[plot\]'"
+    with pytest.raises(ImportError, match=message):
+        scheduler.plot()
 
 
 def test_plot_of_the_momentum() -> None:

@@ -55,6 +55,13 @@ def rates(scheduler: Any, steps: int) -> list[float]:
     return seen
 
 
+def test_dir_shows_public_names_only() -> None:
+    names = dir(lr_scheduler)
+    assert names == sorted(lr_scheduler.__all__)
+    assert {"ScheduleLR", "DeviceScheduleLR", "JointScheduleLR", "ratios", "StepLR"} <= set(names)
+    assert not [name for name in names if name.startswith("_")]
+
+
 def test_all_names_of_torch_are_there() -> None:
     assert set(torch.optim.lr_scheduler.__all__) <= set(lr_scheduler.__all__)
     for name in dir(torch.optim.lr_scheduler):

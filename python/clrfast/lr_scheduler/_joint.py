@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from clrfast import _check
+from clrfast.lr_scheduler import _state
 from clrfast.lr_scheduler._arguments import optimizer_of
-from clrfast.lr_scheduler._curves import Curves
+from clrfast.lr_scheduler._curves import Curves, curves_by_name
 from clrfast.lr_scheduler._schedule_lr import ScheduleLR
 from clrfast.schedules import Schedule
 
@@ -86,6 +87,7 @@ class JointScheduleLR:
             raise ValueError(f"optimizers must be at least one, each given once, got {driven!r}")
         if not isinstance(lr, Schedule):
             raise TypeError(f"lr must be a Schedule, got {lr!r}")
+        last = _state.check_last_epoch(last_epoch)
         self.ratios = ratios(*driven)
         scaled = {ratio: lr if ratio == 1.0 else lr.scaled(ratio) for each in self.ratios for ratio in each}
         given = {"momentum": momentum, "weight_decay": weight_decay, **others}
@@ -94,17 +96,15 @@ class JointScheduleLR:
                 raise ValueError(
                     f"{name} must have one entry for each of {len(driven)} optimizers, got {len(value)}"
                 )
+        arguments: list[dict[str, Any]] = [
+            {name: value[i] if isinstance(value, Sequence) else value for name, value in given.items()}
+            for i in range(len(driven))
+        ]
+        for optimizer, each, its in zip(driven, arguments, self.ratios):
+            each["lr"] = [scaled[ratio] for ratio in its]
+            curves_by_name(each, optimizer, last + 1)  # all are tried before one is changed
         self.schedulers = [
-            ScheduleLR(
-                optimizer,
-                lr=[scaled[ratio] for ratio in self.ratios[index]],
-                last_epoch=last_epoch,
-                **{
-                    name: value[index] if isinstance(value, Sequence) else value
-                    for name, value in given.items()
-                },
-            )
-            for index, optimizer in enumerate(driven)
+            ScheduleLR(optimizer, last_epoch=last, **each) for optimizer, each in zip(driven, arguments)
         ]
 
     @property

@@ -88,22 +88,21 @@ class CosineAnnealingWarmRestarts(Driven, torch_lr_scheduler.CosineAnnealingWarm
             length *= self.T_mult
         return epoch - begin, length
 
-    def _step_slowly(self, epoch: float | None = None) -> None:
+    def _step_slowly(self, epoch: Any = None) -> None:
         if epoch is None and self.last_epoch < 0:
             epoch = 0
+        elif epoch is not None and not isinstance(epoch, str) and not epoch >= 0:
+            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+        reached = self.last_epoch + 1 if epoch is None else epoch
+        _state.check_step("epoch", reached)
         if epoch is None:  # others may have set T_cur, so it is counted on
             position, length = self.T_cur + 1, self.T_i
             if position >= length:
                 position, length = position % length, length * self.T_mult
-            epoch = self.last_epoch + 1
-        elif isinstance(epoch, str) or epoch >= 0:
-            _state.check_step("epoch", epoch)
-            position, length = self._position(epoch)
         else:
-            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
-        _state.check_step("last_epoch", epoch)
+            position, length = self._position(epoch)
         before = self.T_cur, self.T_i, self.last_epoch
-        self.T_cur, self.T_i, self.last_epoch = position, length, math.floor(epoch)
+        self.T_cur, self.T_i, self.last_epoch = position, length, math.floor(reached)
         try:
             if self._has_own_get_lr() or not self._write(self._at()):
                 super()._update_lr(self.last_epoch)
