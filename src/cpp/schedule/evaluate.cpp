@@ -180,10 +180,6 @@ double Evaluator::value(const Place<T>& place) const {
   return plain;
 }
 
-double Evaluator::mapped(double v) const {
-  return std::min(std::max(v * map.scale + map.shift, map.low), map.high);
-}
-
 double Evaluator::whole_value(std::int64_t step) const {
   return static_cast<std::uint64_t>(step) < whole_until ? value(locate(step, false))
                                                         : value(locate(Wide::whole(step), false));
@@ -194,7 +190,7 @@ double Evaluator::at(T step, bool left) const {
   if constexpr (std::is_same_v<T, Whole>) {
     if (static_cast<std::uint64_t>(step) >= whole_until) return at(Wide::whole(step), left);
   }
-  return mapped(value(locate(step, left)));
+  return map(value(locate(step, left)));
 }
 
 template double Evaluator::at(std::int64_t, bool) const;

@@ -1,6 +1,7 @@
 // The one evaluator of all schedules: it finds the cycle, the piece, and takes the curve's value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -23,6 +24,9 @@ struct Map {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
 
+  double operator()(double value) const {
+    return std::min(std::max(value * scale + shift, low), high);
+  }
   bool changes_nothing() const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     return scale == 1.0 && shift == 0.0 && low == -kInfinity && high == kInfinity;
@@ -92,7 +96,6 @@ struct Evaluator {
   template <class T>
   double value(const Place<T>& place) const;
   double whole_value(std::int64_t step) const;
-  double mapped(double value) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;
   template <class Out>
