@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "schedule/curve.hpp"
 #include "schedule/wide.hpp"
 
 namespace clrfast {
@@ -95,6 +96,8 @@ struct Evaluator {
   double factor(T step, std::int64_t cycle) const;
   template <class T>
   double value(const Place<T>& place) const;
+  template <class T>
+  static double curve_at(const Curve& curve, const Place<T>& place);
   double whole_value(std::int64_t step) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;

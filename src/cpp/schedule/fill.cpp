@@ -85,7 +85,9 @@ std::size_t Evaluator::fill_run(std::int64_t step, std::size_t n, Out* out) cons
     if (place.factor != 1.0) return one_by_one();
     place.piece->nested->evaluator().fill(place.since, n, out);
   } else {
-    if (place.k > 9e15) return one_by_one();
+    const Shape shape = place.piece->curve.shape;
+    const bool moved = place.factor == 1.0 || follows_its_ends(shape);
+    if (place.k > 9e15 || !moved) return one_by_one();
     fill_curve(scaled(place.piece->curve, place.factor, floor), place.k, place.r, place.n,
                static_cast<int>(n), out);
   }
