@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mpmath import cos, fabs, floor, mp, mpf, pi, sqrt
 
 mp.dps = 50
-Reference = Callable[[int], mpf]
+Reference = Callable[[float], mpf]
 
 
 def ulps(value: float, exact: mpf) -> float:
@@ -53,7 +53,7 @@ def fall(start: float, end: float, steps: float, left: Callable[[mpf], mpf]) -> 
 
     def value(i: int) -> mpf:
         x = min(mpf(i) / mpf(steps), mpf(1))
-        return mpf(end) + (mpf(start) - mpf(end)) * left(x)
+        return mpf(end) * (1 - left(x)) + mpf(start) * left(x)
 
     return value
 

@@ -22,9 +22,6 @@ NAMES = {name for row in ROWS for name in re.findall(r"`(\w+)`", row)}
 FOREIGN = re.compile(r"clrfast\.rules\.(fastai|lightning|torch_lr|ignite|dataiku)")
 PUBLIC = ("analysis", "logs", "rules", "schedules", "smoothing")
 MODULES = ["clrfast", *(f"clrfast.{name}" for name in PUBLIC)]
-    "clrfast",
-    *(f"clrfast.{name}" for name in ("analysis", "logs", "rules", "schedules", "smoothing")),
-]
 # Nobody makes these by hand.
 RESULTS = (BaseException, tuple, schedules.Schedule, clrfast.Analysis, analysis.Phases, clrfast.Suggestion)
 

@@ -22,7 +22,8 @@ Ratio ratio(double k, double n) {
 
 double power_weight(double k, double n, double p) {
   const Ratio x = ratio(k, n);
-  return std::pow(x.value, p) * std::exp(p * x.lost);
+  const double lost = p * x.lost;
+  return std::pow(x.value, p) * (std::abs(lost) < 0x1p-27 ? 1.0 + lost : std::exp(lost));
 }
 
 // power_weight - 1 without cancellation where it is small, r being n - k.

@@ -30,20 +30,27 @@ struct Curve {
   double param = 0.0;
 };
 
-inline double saturated(double value) { return std::min(std::max(value, -kHuge), kHuge); }
+// The value with its distance from `floor` multiplied. A factor of 1 changes no bit.
+inline double scaled(double value, double factor, double floor) {
+  if (factor == 1.0) return value;
+  return std::min(std::max(floor + factor * (value - floor), -kHuge), kHuge);
+}
 
-// The curve with the distance of its ends from `floor` multiplied. A factor of 1 changes no bit.
+// The curve whose ends are scaled.
 inline Curve scaled(Curve curve, double factor, double floor) {
-  if (factor != 1.0) {
-    curve.start = saturated(floor + factor * (curve.start - floor));
-    curve.end = saturated(floor + factor * (curve.end - floor));
-  }
+  curve.start = scaled(curve.start, factor, floor);
+  curve.end = scaled(curve.end, factor, floor);
   return curve;
 }
 
 // Whether the shape may last forever.
 constexpr bool endless(Shape shape) {
   return shape == Shape::constant || shape == Shape::inverse_root || shape == Shape::power_law;
+}
+
+// Whether the curve between moved ends is the moved curve, as all are that weigh their ends.
+constexpr bool follows_its_ends(Shape shape) {
+  return shape != Shape::exponential && shape != Shape::inverse_root && shape != Shape::power_law;
 }
 
 // The value k steps after the start and r steps before the end of a curve that lasts n = k + r

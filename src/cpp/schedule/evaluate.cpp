@@ -162,9 +162,15 @@ template <class T>
 double Evaluator::value(const Place<T>& place) const {
   if (place.piece->nested) {
     const double inner = place.piece->nested->evaluator().at(place.since, place.at_end);
-    return place.factor == 1.0 ? inner : saturated(floor + place.factor * (inner - floor));
+    return scaled(inner, place.factor, floor);
   }
-  const Curve curve = scaled(place.piece->curve, place.factor, floor);
+  const Curve& curve = place.piece->curve;
+  if (follows_its_ends(curve.shape)) return curve_at(scaled(curve, place.factor, floor), place);
+  return scaled(curve_at(curve, place), place.factor, floor);
+}
+
+template <class T>
+double Evaluator::curve_at(const Curve& curve, const Place<T>& place) {
   const double plain = curve_value(curve, place.k, place.r, place.n);
   if constexpr (std::is_same_v<T, Wide>) {
     // The distances are moved by many times what they lost, so that the value moves by as many
@@ -180,10 +186,6 @@ double Evaluator::value(const Place<T>& place) const {
   return plain;
 }
 
-double Evaluator::mapped(double v) const {
-  return std::min(std::max(v * map.scale + map.shift, map.low), map.high);
-}
-
 double Evaluator::whole_value(std::int64_t step) const {
   return static_cast<std::uint64_t>(step) < whole_until ? value(locate(step, false))
                                                         : value(locate(Wide::whole(step), false));
@@ -194,7 +196,7 @@ double Evaluator::at(T step, bool left) const {
   if constexpr (std::is_same_v<T, Whole>) {
     if (static_cast<std::uint64_t>(step) >= whole_until) return at(Wide::whole(step), left);
   }
-  return mapped(value(locate(step, left)));
+  return map(value(locate(step, left)));
 }
 
 template double Evaluator::at(std::int64_t, bool) const;

@@ -1,10 +1,12 @@
 // The one evaluator of all schedules: it finds the cycle, the piece, and takes the curve's value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 
+#include "schedule/curve.hpp"
 #include "schedule/wide.hpp"
 
 namespace clrfast {
@@ -23,6 +25,9 @@ struct Map {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
 
+  double operator()(double value) const {
+    return std::min(std::max(value * scale + shift, low), high);
+  }
   bool changes_nothing() const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     return scale == 1.0 && shift == 0.0 && low == -kInfinity && high == kInfinity;
@@ -91,8 +96,9 @@ struct Evaluator {
   double factor(T step, std::int64_t cycle) const;
   template <class T>
   double value(const Place<T>& place) const;
+  template <class T>
+  static double curve_at(const Curve& curve, const Place<T>& place);
   double whole_value(std::int64_t step) const;
-  double mapped(double value) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;
   template <class Out>

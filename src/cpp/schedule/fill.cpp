@@ -85,7 +85,9 @@ std::size_t Evaluator::fill_run(std::int64_t step, std::size_t n, Out* out) cons
     if (place.factor != 1.0) return one_by_one();
     place.piece->nested->evaluator().fill(place.since, n, out);
   } else {
-    if (place.k > 9e15) return one_by_one();
+    const Shape shape = place.piece->curve.shape;
+    const bool moved = place.factor == 1.0 || follows_its_ends(shape);
+    if (place.k > 9e15 || !moved) return one_by_one();
     fill_curve(scaled(place.piece->curve, place.factor, floor), place.k, place.r, place.n,
                static_cast<int>(n), out);
   }
@@ -95,14 +97,24 @@ std::size_t Evaluator::fill_run(std::int64_t step, std::size_t n, Out* out) cons
 template <class Out>
 void Evaluator::fill_mapped(std::int64_t step, std::size_t n, Out* out) const {
   constexpr std::size_t kCached = 2048;  // mapped while it is still in the first-level cache
-  // Floats are rounded once, at the end. What is nested fills this block of doubles in place, so
-  // that there is never a second one on the stack.
-  double block[std::is_same_v<Out, double> ? 1 : kCached];
+  const double scale = map.scale, shift = map.shift, low = map.low, high = map.high;
+  const auto write = [&](const double* values, std::size_t m) {
+    for (std::size_t i = 0; i < m; ++i) {
+      out[i] = static_cast<Out>(std::min(std::max(values[i] * scale + shift, low), high));
+    }
+  };
   while (n > 0) {
-    double* values = block;
-    if constexpr (std::is_same_v<Out, double>) values = out;
-    const std::size_t m = fill_run(step, std::min(n, kCached), values);
-    for (std::size_t i = 0; i < m; ++i) out[i] = static_cast<Out>(mapped(values[i]));
+    std::size_t m = 0;
+    if constexpr (std::is_same_v<Out, double>) {
+      m = fill_run(step, std::min(n, kCached), out);
+      write(out, m);
+    } else {
+      // Floats are rounded once, at the end. What is nested fills this block of doubles in place,
+      // so that there is never a second one on the stack.
+      double block[kCached];
+      m = fill_run(step, std::min(n, kCached), block);
+      write(block, m);
+    }
     step += static_cast<std::int64_t>(m);
     out += m;
     n -= m;

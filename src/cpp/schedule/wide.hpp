@@ -44,7 +44,7 @@ inline Wide operator-(const Wide& a) { return {-a.hi, -a.lo}; }
 
 inline Wide operator+(const Wide& a, const Wide& b) {
   const Wide high = sum(a.hi, b.hi);
-  if (!std::isfinite(high.hi)) return high;
+  if ((a.lo == 0.0 && b.lo == 0.0) || !std::isfinite(high.hi)) return high;
   const Wide low = sum(a.lo, b.lo);
   const Wide both = sum(high.hi, high.lo + low.hi);
   return sum(both.hi, both.lo + low.lo);
@@ -71,6 +71,10 @@ struct Division {
 // How often `period` goes into `step`, and what remains, to the last bit of a Wide. For steps from
 // 0 to 2^63 and periods that are finite and at least 2^-20.
 inline Division divide(Wide step, const Wide& period) {
+  if (step.lo == 0.0 && period.lo == 0.0 && step.hi < period.hi * 0x1p52) {
+    const double rest = std::fmod(step.hi, period.hi);
+    return {static_cast<std::int64_t>((step.hi - rest) / period.hi + 0.5), rest};
+  }
   Wide times;
   // One round, a second where the quotient is beyond 2^53, and one where it was rounded up.
   while (step >= period || step.hi < 0.0) {
