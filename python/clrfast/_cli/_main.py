@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import clrfast
+from clrfast._cli import _recover
 from clrfast._cli._analyze import add_arguments
 from clrfast._cli._output import Parser, as_json, finish, show, tell, warnings_told
 from clrfast._require import require
@@ -55,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 
     analyze = commands.add_parser("analyze", help="find the phases of range tests' logs, suggest ranges")
     add_arguments(analyze)
+
+    recover = commands.add_parser("recover", help="the state before a range test that was killed")
+    _recover.add_arguments(recover)
 
     demo = commands.add_parser("demo", help="range test, then three ways to train, on real data")
     demo.set_defaults(run=_demo)

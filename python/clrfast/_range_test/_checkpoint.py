@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -117,12 +116,13 @@ def load(path: Path) -> dict[str, Any]:
     import torch
 
     what = f"must be a file that range_test(checkpoint=...) wrote, got {str(path)!r}"
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"path {what}, which is another or damaged") from error
+    with path.open("rb") as file:
+        try:
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # of many kinds, where the content is not what it should be
+            raise ValueError(f"path {what}, which is another or damaged") from error
     if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
         raise ValueError(f"path {what}, which is another")
     version = saved.get("version")

@@ -168,7 +168,7 @@ class Snapshot:
                 watched.append(saved)
             else:
                 saved.copy()
-        if tensor.is_leaf and (tensor.requires_grad or tensor.grad is not None):
+        if tensor.is_leaf and (tensor.is_floating_point() or tensor.is_complex()):
             self._gradients.append(SavedGradient(tensor, self._shared))
 
     def _save_array(self, array: np.ndarray[Any, Any], is_data: bool) -> None:

@@ -128,7 +128,7 @@ def check_loss(loss: Any, source: str) -> Tensor | float:
         except (TypeError, ValueError):
             pass
         except OverflowError:
-            return math.copysign(math.inf, loss)
+            return math.inf if loss > 0 else -math.inf
     raise TypeError(f"{source} must return a scalar tensor, got {loss!r}")
 
 
