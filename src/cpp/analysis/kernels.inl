@@ -195,7 +195,7 @@ RunSums sum_run(const Rate* lr, const Loss* loss, std::size_t rows, double inver
 template <typename Rate>
 RateRun rates_within(const Rate* lr, std::size_t rows, double low, double high) noexcept {
   constexpr std::size_t kStride = 8 * kLanes;
-  RateRun run = {0, HUGE_VAL, -HUGE_VAL};
+  double least_of_all = HUGE_VAL, most_of_all = -HUGE_VAL;
   std::size_t i = 0;
   for (; i + kStride <= rows; i += kStride) {
     Lanes lowest = load(lr + i), highest = lowest, total = lowest;
@@ -206,26 +206,28 @@ RateRun rates_within(const Rate* lr, std::size_t rows, double low, double high) 
       highest = higher(rates, highest);
       total = total + rates;  // shows a NaN, which no comparison does
     }
-    double least[kLanes], most[kLanes];
+    double least[kLanes], most[kLanes], check[kLanes];
     store(lowest, least);
     store(highest, most);
+    store(total, check);
     for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
       for (std::size_t k = 0; k < half; ++k) {
         if (least[k + half] < least[k]) least[k] = least[k + half];
         if (most[k + half] > most[k]) most[k] = most[k + half];
+        check[k] += check[k + half];
       }
     }
-    const double check = sum(total);
-    if (!(check == check && least[0] >= low && most[0] < high)) break;
-    if (least[0] < run.lowest) run.lowest = least[0];
-    if (most[0] > run.highest) run.highest = most[0];
+    if (!(check[0] == check[0] && least[0] >= low && most[0] < high)) break;
+    if (least[0] < least_of_all) least_of_all = least[0];
+    if (most[0] > most_of_all) most_of_all = most[0];
   }
-  for (; i < rows && lr[i] >= low && lr[i] < high; ++i) {
-    if (lr[i] < run.lowest) run.lowest = lr[i];
-    if (lr[i] > run.highest) run.highest = lr[i];
+  for (; i < rows; ++i) {
+    const double rate = lr[i];
+    if (!(rate >= low && rate < high)) break;
+    if (rate < least_of_all) least_of_all = rate;
+    if (rate > most_of_all) most_of_all = rate;
   }
-  run.rows = i;
-  return run;
+  return {i, least_of_all, most_of_all};
 }
 
 // Eight stretches at a time, each from zero, for the recurrence is a chain of dependent steps; what
