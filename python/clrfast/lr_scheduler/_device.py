@@ -106,7 +106,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, step: int) -> None:
-        self._step.fill_(step)
+        self._step.fill_(_state.check_last_epoch(step))
 
     def step(self, epoch: int | None = None) -> None:
         """Count on and write the values of the new step, all on the device: to be captured or compiled."""
@@ -118,7 +118,10 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         self._write()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        self._step.add_(1) if epoch is None else self._step.fill_(epoch)
+        if epoch is None:
+            self._step.add_(1)
+        else:
+            self.last_epoch = epoch
         self._write()
 
     def _write(self) -> None:
