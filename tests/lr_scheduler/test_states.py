@@ -386,7 +386,7 @@ REPRS: dict[str, str] = {
     "T_0=5, T_mult=2, eta_min=0>",
     "ScheduleLR": f"<ScheduleLR at step 3, lr {RATE(3):.6g} in 2 groups: lr={RATE!r}, momentum={MOMENTUM!r}>",
     "DeviceScheduleLR": f"<DeviceScheduleLR at step 3, lr {RATE(3):.6g} in 2 groups: "
-    f"lr={RATE!r} for 21 steps>",
+    f"lr={RATE!r} for 20 steps>",
 }
 
 
