@@ -191,7 +191,7 @@ def test_one_schedule_a_group_and_any_function_on_the_device() -> None:
     for _ in range(7):
         seen.append([float(group["lr"]) for group in scheduler.optimizer.param_groups])
         scheduler.step()
-    assert seen == [pytest.approx([RATE(min(i, 4)), 0.01, 1 / (1 + min(i, 4))]) for i in range(7)]
+    assert seen == [pytest.approx([RATE(min(i, 5)), 0.01, 1 / (1 + min(i, 5))]) for i in range(7)]
 
 
 BAD: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [

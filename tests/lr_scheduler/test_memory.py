@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
@@ -298,6 +299,12 @@ def test_a_schedule_that_steps_its_own_scheduler_is_harmless() -> None:
         scheduler.step()
     assert depth
     assert float(scheduler.optimizer.param_groups[1]["lr"]) == pytest.approx(1 / 7)
+
+
+@pytest.mark.skipif(not hasattr(sys, "_is_gil_enabled"), reason="this Python always has its GIL")
+def test_the_interpreter_keeps_its_lock() -> None:
+    """Which the core needs, and does not declare that it could do without."""
+    assert sys._is_gil_enabled()  # type: ignore[attr-defined]
 
 
 def test_groups_that_get_the_same_value_share_it_and_keep_their_own() -> None:

@@ -115,6 +115,30 @@ def test_nothing_is_counted_beyond_the_last_step_that_is_one(name: str) -> None:
     assert (scheduler.last_epoch, written(scheduler)) == (2**62, before)
 
 
+@pytest.mark.parametrize("last", [2**63 - 1, -2, 2**64])
+def test_no_step_is_set_on_a_device(last: int) -> None:
+    """Where its count would turn negative, and the first value come again."""
+    scheduler = stepped(DeviceScheduleLR(adam(), lr=RATE), 3)
+    with pytest.raises(ValueError, match="last_epoch must be an integer from -1"):
+        scheduler.last_epoch = last
+    with pytest.raises(ValueError, match="last_epoch must be an integer from -1"):
+        scheduler._update_lr(last)  # as SequentialLR does
+    assert (scheduler.last_epoch, written(scheduler)[0]) == (3, RATE(3))
+
+
+def test_a_step_that_was_set_is_looked_at_in_the_next_one() -> None:
+    for name in ("CyclicLR", "ScheduleLR", "CosineAnnealingWarmRestarts", "OneCycleLR"):
+        scheduler = stepped(MAKERS[name](), 3)
+        before = written(scheduler)
+        for last in (2**63 - 1, 2**64, -3, float("nan")):
+            if last == -3 and name == "CosineAnnealingWarmRestarts":
+                continue  # which then begins, as torch's does
+            scheduler.last_epoch = last
+            with pytest.raises(ValueError, match=r"must be a step|Expected|Tried to step"):
+                scheduler.step()
+            assert written(scheduler) == before
+
+
 def test_a_device_holds_its_last_value_for_ever() -> None:
     scheduler = DeviceScheduleLR(adam(), lr=RATE)
     scheduler.load_state_dict({"last_epoch": 2**62})
@@ -362,7 +386,7 @@ REPRS: dict[str, str] = {
     "T_0=5, T_mult=2, eta_min=0>",
     "ScheduleLR": f"<ScheduleLR at step 3, lr {RATE(3):.6g} in 2 groups: lr={RATE!r}, momentum={MOMENTUM!r}>",
     "DeviceScheduleLR": f"<DeviceScheduleLR at step 3, lr {RATE(3):.6g} in 2 groups: "
-    f"lr={RATE!r} for 21 steps>",
+    f"lr={RATE!r} for 20 steps>",
 }
 
 

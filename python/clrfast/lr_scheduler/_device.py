@@ -45,16 +45,16 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
     ``optimizer.step()`` and ``scheduler.step()`` goes on in its schedule each time it is replayed, and a step
     can be compiled too. Nothing is read back but by `last_epoch` and what needs it.
 
-    The table has a row for each step of the schedules, of 8 bytes for each different one. No step is told
-    from another, so nobody is warned about the order of calls.
+    The table has a row for each step of the schedules and for what is held then, of 8 bytes for each different
+    schedule. No step is told from another, so nobody is warned about the order of calls.
 
     Args:
         optimizer: The optimizer to drive. All that is driven must be tensors, on one device.
         lr: As of ScheduleLR.
         momentum: As of ScheduleLR.
         weight_decay: As of ScheduleLR.
-        total_steps: For how many steps the table is made, >= 1; the last value is held from there on. None
-            means until all schedules have ended, which they must.
+        total_steps: For how many steps the table is made, >= 1; the value of the step after them is held from
+            there on. None means until all schedules have ended, which they must.
         last_epoch: As of ScheduleLR.
         **others: As of ScheduleLR.
 
@@ -82,7 +82,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         different = list({id(curve): curve for each in curves.values() for curve in each if curve}.values())
         self.total_steps = _length(different, total_steps)
         device = _device(curves, optimizer)
-        rows = np.stack([_values(curve, self.total_steps) for curve in different], axis=1)
+        rows = np.stack([_values(curve, self.total_steps + 1) for curve in different], axis=1)
         kind = torch.float32 if device.type == "mps" else torch.float64
         self._table_of_values = torch.tensor(rows, dtype=kind, device=device)
         self._step = torch.tensor([last], dtype=torch.int64, device=device)
@@ -106,7 +106,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, step: int) -> None:
-        self._step.fill_(step)
+        self._step.fill_(_state.check_last_epoch(step))
 
     def step(self, epoch: int | None = None) -> None:
         """Count on and write the values of the new step, all on the device: to be captured or compiled."""
@@ -118,11 +118,14 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         self._write()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        self._step.add_(1) if epoch is None else self._step.fill_(epoch)
+        if epoch is None:
+            self._step.add_(1)
+        else:
+            self.last_epoch = epoch
         self._write()
 
     def _write(self) -> None:
-        row = self._table_of_values.index_select(0, self._step.clamp(0, self.total_steps - 1))[0]
+        row = self._table_of_values.index_select(0, self._step.clamp(0, self.total_steps))[0]
         values = row.unbind()
         groups = self.optimizer.param_groups
         tensors, sources = [], []
@@ -132,7 +135,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         torch._foreach_copy_(tensors, sources)
 
     def _history_at(self, steps: npt.NDArray[np.int64]) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-        rows = torch.as_tensor(np.minimum(steps, self.total_steps - 1), device=self._table_of_values.device)
+        rows = torch.as_tensor(np.minimum(steps, self.total_steps), device=self._table_of_values.device)
         values = self._table_of_values.index_select(0, rows).cpu().numpy()
         for place in dict.fromkeys(target.place for target in self._targets):
             history = np.full((len(steps), len(self.optimizer.param_groups)), np.nan)
@@ -178,7 +181,7 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
         last, others = state_dict["last_epoch"], state_dict.get("schedules")
         _saved_schedules.warn_of_others(others, self._schedules, last, stacklevel=2)
         length = state_dict.get("total_steps", self.total_steps)
-        if length != self.total_steps and last >= min(length, self.total_steps):
+        if length != self.total_steps and last > min(length, self.total_steps):
             warnings.warn(
                 f"The state is of a run of {length} steps; this scheduler keeps its own total_steps, "
                 f"{self.total_steps}, and step {last} lies beyond one of them.",
@@ -195,7 +198,7 @@ def _length(curves: list[Curve], total_steps: SupportsIndex | None) -> int:
     total = max(getattr(curve, "total_steps", math.inf) for curve in curves)
     if math.isinf(total):
         raise ValueError("total_steps must be given, got None with a schedule that never ends")
-    return math.ceil(total) + 1  # whose last value is reached at its total_steps
+    return math.ceil(total)
 
 
 def _device(curves: dict[str, list[Curve | None]], optimizer: Optimizer) -> torch.device:
