@@ -90,9 +90,9 @@ def test_rewarm_in_other_shapes() -> None:
     running, after = schedules.cosine(0.1, 60, 0.001), schedules.cosine(0.05, 40)
     for shape, middle in (("cosine", (0.001 + 0.05) / 2), ("exponential", (0.001 * 0.05) ** 0.5)):
         assert running.rewarm(60, after, 10, shape=shape)(65) == pytest.approx(middle, rel=1e-14)
-    with pytest.raises(ValueError, match="start of the shape 'exponential' must be > 0, got 0.0"):
+    with pytest.raises(ValueError, match=r"start of the shape 'exponential' must be > 0, got 0.0"):
         schedules.cosine(0.1, 60).rewarm(60, after, 10, shape="exponential")
-    with pytest.raises(TypeError, match="following must be a Schedule, got 0.1"):
+    with pytest.raises(TypeError, match=r"following must be a Schedule, got 0.1"):
         running.rewarm(60, 0.1, 10)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="warmup_steps must be an integer from 1"):
         running.rewarm(60, after, 0)
