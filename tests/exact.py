@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from mpmath import cos, fabs, floor, mp, mpf, pi, sqrt
+from mpmath import cos, fabs, floor, mp, mpf, pi, sin, sqrt
 
 mp.dps = 50
 Reference = Callable[[float], mpf]
@@ -41,11 +41,11 @@ def window(base: float, top: float, up: float, down: float, height: Callable[[mp
 
 
 def hann(x: mpf) -> mpf:
-    return (1 - cos(pi * x)) / 2
+    return sin(pi * x / 2) ** 2
 
 
 def welch(x: mpf) -> mpf:
-    return 1 - (1 - x) ** 2
+    return x * (2 - x)
 
 
 def fall(start: float, end: float, steps: float, left: Callable[[mpf], mpf]) -> Reference:
@@ -59,7 +59,7 @@ def fall(start: float, end: float, steps: float, left: Callable[[mpf], mpf]) -> 
 
 
 def cosine_left(x: mpf) -> mpf:
-    return (1 + cos(pi * x)) / 2
+    return cos(pi * x / 2) ** 2 if x < 1 else mpf(0)
 
 
 def restarts(top: float, low: float, first: int, mult: float, gamma: float) -> Reference:

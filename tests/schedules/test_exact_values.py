@@ -5,11 +5,13 @@ The arguments are drawn from all that is allowed: sizes that are no whole number
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from mpmath import mpf
+from mpmath import mp, mpf
 
 import clrfast
 import exact
@@ -33,9 +35,10 @@ def near(*joins: float) -> st.SearchStrategy[int]:
 
 
 def anywhere(*joins: float) -> st.SearchStrategy[float]:
-    """The same, and steps in between."""
-    between = [st.floats(0.0, 2.0 * join) for join in joins if join > 0]
-    return st.one_of(near(*joins), st.floats(0.0, 1e6), *between)
+    """The same, and steps in between, which 50 digits can tell from their neighbours."""
+    between = [st.floats(0.0, 2.0 * min(join, 2.0**40)) for join in joins if join > 0]
+    fractions = st.one_of(st.floats(0.0, 1e6), *between).map(lambda step: round(step * 2**20) / 2**20)
+    return st.one_of(near(*joins), fractions)
 
 
 TINY = 1e-290  # below, where the factor of an amplitude has lost digits of its own
@@ -54,7 +57,8 @@ def assert_exact(schedule: clrfast.Schedule, reference: exact.Reference, step: f
     assert schedule.values(some, some + 8).tolist() == one_by_one  # the kernels agree bit for bit
     assert schedule(np.arange(some, some + 8)).tolist() == one_by_one
     narrow = schedule.values(some, some + 8, dtype=np.float32)
-    assert narrow.tolist() == np.float32(one_by_one).tolist()
+    with np.errstate(over="ignore"):
+        assert narrow.tolist() == np.float32(one_by_one).tolist()
 
 
 @given(rates, rates, sizes, st.data())
@@ -126,12 +130,14 @@ ends = st.one_of(rates, st.floats(-320, 308).map(lambda x: 10.0**x).filter(lambd
 @given(ends, ends, sizes, st.data())
 def test_ramps(a: float, b: float, steps: int, data: st.DataObject) -> None:
     start, end = sorted([a, b])
+    assume(math.log2(end) - math.log2(start) < 2000)
     step = data.draw(anywhere(steps))
     geometric = schedules.ramp(start, end, steps + 1)
     ratio = mpf(end) / mpf(start)
     assert_exact(geometric, lambda i: mpf(start) * ratio ** (mpf(min(i, steps)) / steps), step)
-    straight = schedules.ramp(start, end, steps + 1, shape="linear")
-    assert_exact(straight, exact.fall(start, end, steps, lambda x: 1 - x), step)
+    with mp.workdps(700):  # the ends may be 600 digits apart
+        straight = schedules.ramp(start, end, steps + 1, shape="linear")
+        assert_exact(straight, exact.fall(start, end, steps, lambda x: 1 - x), step)
 
 
 mults = st.one_of(

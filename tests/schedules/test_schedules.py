@@ -52,6 +52,11 @@ SOME = [
     schedules.triangular(0.01, 0.1, 10).then(schedules.cosine(0.1, 30), at=33).repeat(2),
     schedules.hann(0.01, 0.1, 10).scaled(0.5).shifted(0.02).clamped(0.03, 0.06),
     schedules.one_cycle(0.1, 100).reciprocal(base_lr=0.004),
+    schedules.rex(0.1, 50, 0.01),
+    schedules.power(0.02, 1024, 4096),
+    schedules.triangular(0.001, 0.006, 20.1, 9.7),
+    schedules.inverse_sqrt(0.1, 30).cooldown_from(100, 50),
+    schedules.cosine(0.1, 60).rewarm(60, schedules.cosine(0.05, 40), 10),
 ]
 
 

@@ -20,17 +20,9 @@ Ratio ratio(double k, double n) {
   return {x, x > 0.0 ? std::fma(-x, n, k) / k : 0.0};
 }
 
-double power_weight(double k, double n, double p) {
-  const Ratio x = ratio(k, n);
+double power_weight(const Ratio& x, double p) {
   const double lost = p * x.lost;
   return std::pow(x.value, p) * (std::abs(lost) < 0x1p-27 ? 1.0 + lost : std::exp(lost));
-}
-
-// power_weight - 1 without cancellation where it is small, r being n - k.
-double power_weight_below_1(double k, double r, double n, double p) {
-  if (r <= k) return std::expm1(p * std::log1p(-r / n));
-  const Ratio x = ratio(k, n);
-  return std::expm1(p * (std::log(x.value) + x.lost));
 }
 
 // from * (to / from) ** (k / n) for k <= n / 2, with the rounding of both quotients put back.
@@ -57,6 +49,24 @@ double geometric(double from, double to, double k, double n) {
 
 }  // namespace
 
+double power_value(const Curve& curve, double k, double r, double n, double k_lost, double r_lost) {
+  const bool rising = curve.end >= curve.start;
+  const double low = rising ? curve.start : curve.end;
+  const double high = rising ? curve.end : curve.start;
+  const double p = curve.param;
+  Ratio below = rising ? ratio(k, n) : ratio(r, n);  // the share that is left to the lower end
+  Ratio above = rising ? ratio(r, n) : ratio(k, n);
+  below.lost += rising ? k_lost : r_lost;
+  above.lost += rising ? r_lost : k_lost;
+  const double weight = power_weight(below, p);
+  if (weight <= 0.5) return low + (high - low) * weight;
+  // weight - 1 without cancellation: the logarithm is taken from the end that is nearer.
+  const double logarithm = above.value <= below.value
+                               ? std::log1p(-above.value) - above.value * above.lost / below.value
+                               : std::log(below.value) + below.lost;
+  return high + (high - low) * std::expm1(p * logarithm);
+}
+
 double bent_value(const Curve& curve, double k, double r, double n) {
   const bool rising = curve.end >= curve.start;
   const double low = rising ? curve.start : curve.end;
@@ -76,11 +86,8 @@ double bent_value(const Curve& curve, double k, double r, double n) {
     case Shape::welch:
       return lower_half ? low + span * arch_weight(below, n)
                         : high - span * square_weight(above, n);
-    case Shape::power: {
-      const double weight = power_weight(below, n, curve.param);
-      if (weight <= 0.5) return low + span * weight;
-      return high + span * power_weight_below_1(below, above, n, curve.param);
-    }
+    case Shape::power:
+      return power_value(curve, k, r, n, 0.0, 0.0);
     case Shape::root: {
       const double root = std::sqrt(above / n);
       if (root > 0.5) return low + span * (below / n) / (1.0 + root);

@@ -61,6 +61,10 @@ double curve_value(const Curve& curve, double k, double r, double n);
 // The same for the shapes that are not lines.
 double bent_value(const Curve& curve, double k, double r, double n);
 
+// That of a power, whose exponent multiplies what k / n and r / n lost to rounding, given as
+// shares.
+double power_value(const Curve& curve, double k, double r, double n, double k_lost, double r_lost);
+
 // Inline for the lines that most calls evaluate: a call would cost as much as their division.
 inline double curve_value(const Curve& curve, double k, double r, double n) {
   if (curve.shape != Shape::linear) return bent_value(curve, k, r, n);

@@ -171,6 +171,9 @@ double Evaluator::value(const Place<T>& place) const {
 
 template <class T>
 double Evaluator::curve_at(const Curve& curve, const Place<T>& place) {
+  if (std::is_same_v<T, Wide> && curve.shape == Shape::power) {
+    return power_value(curve, place.k, place.r, place.n, place.k_lost, place.r_lost);
+  }
   const double plain = curve_value(curve, place.k, place.r, place.n);
   if constexpr (std::is_same_v<T, Wide>) {
     // The distances are moved by many times what they lost, so that the value moves by as many

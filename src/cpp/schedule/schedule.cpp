@@ -38,6 +38,11 @@ void check(const Curve& curve, double length) {
     fail("start and end of an exponential curve must be > 0, got " + text(curve.start) + " and " +
          text(curve.end));
   }
+  if (curve.shape == Shape::exponential &&
+      std::abs(std::log2(curve.start) - std::log2(curve.end)) > 2000.0) {
+    fail("start and end of an exponential curve must be within 2**2000 of each other, got " +
+         text(curve.start) + " and " + text(curve.end));
+  }
   if (curve.shape == Shape::power_law) {
     if (!(curve.start > 0.0)) fail("start of a power law must be > 0, got " + text(curve.start));
     if (!(curve.param < 0.0 && curve.param >= -16.0)) {
