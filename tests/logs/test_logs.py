@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clrfast import Log, logs
+from clrfast import Log, logs, schedules
 from clrfast.analysis import analyze
 
 
@@ -90,10 +90,12 @@ def test_analyze_takes_what_it_knows_alone() -> None:
     assert Log.__module__ == logs.Chunk.__module__ == logs.ReadWarning.__module__ == "clrfast.logs"
 
 
-def test_a_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib.*clrfast\[plot\]"):
-        Log([1], [1]).plot()
+    lr = np.geomspace(1e-5, 1, 100)
+    for plot in (Log([1], [1]).plot, analyze(lr, lr).plot, schedules.constant(0.1).plot):
+        with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib.*clrfast\[plot\]"):
+            plot()
 
 
 def test_analyzes_and_plots() -> None:

@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from clrfast._pictures import _picture
+from clrfast._require import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ def plot_analysis(
 ) -> Axes:
     """Draw `analysis` into `ax`, and what other rules suggest; see :meth:`clrfast.Analysis.plot`."""
     if ax is None:
+        require("matplotlib", "plot()", extra="plot")
         from matplotlib import pyplot as plt
 
         _, ax = plt.subplots(figsize=(8, 5), layout="constrained")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clrfast._require import require
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -18,6 +20,7 @@ _POINTS = 2000  # more than any figure has columns
 def plot(schedule: Schedule, ax: Axes | None, steps: int | None) -> Axes:
     """Draw `schedule` for `steps` steps, or a natural number of them, into `ax` or new axes."""
     if ax is None:
+        require("matplotlib", "plot()", extra="plot")
         import matplotlib.pyplot as plt
 
         ax = plt.figure(layout="constrained").add_subplot()
