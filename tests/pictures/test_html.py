@@ -253,7 +253,7 @@ def test_page_and_picture_have_the_same_colours(small: Page) -> None:
 def test_rows_of_short_runs_are_kept_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_cli_read, "_MOST_ROWS_IN_ALL", 30_000)
     analysis = dataclasses.replace(analysis_of("small"), lr=np.empty(0), loss=np.empty(0))
-    rows = _cli_read.Rows()
+    rows = _cli_read.KeptRows()
     parts = [np.full(8_000, float(number)) for number in range(1, 4)]
     for part in parts:
         rows.add("long", part, part)  # 24,000 rows
