@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clrfast import Log, logs
+from clrfast import Log, logs, schedules
 from clrfast.analysis import analyze
 
 
@@ -24,7 +26,7 @@ def write(path: Path, text: str) -> Path:
 
 def test_holds_read_only_copies() -> None:
     lr, loss = np.array([1e-3, 1e-2], np.float32), [2, 1]
-    log = Log(lr, loss, [0, 1], "Done.")  # type: ignore[arg-type]
+    log = Log(lr, loss, [0, 1], "Done.")
     lr[0] = 7
     assert log.lr.tolist() == [np.float32(1e-3), np.float32(1e-2)]
     assert (log.lr.dtype, log.loss.dtype) == (np.float64, np.float64)
@@ -34,7 +36,7 @@ def test_holds_read_only_copies() -> None:
         log.loss[0] = 3
     assert len(log) == 2
     assert repr(log) == "<Log of 2 rows, lr 0.001 to 0.01: Done.>"
-    assert repr(Log([], [])) == "<Log of 0 rows: no status>"  # type: ignore[arg-type]
+    assert repr(Log([], [])) == "<Log of 0 rows: no status>"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,52 @@ def test_holds_read_only_copies() -> None:
 def test_columns_must_agree(columns: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Log(*columns)
+
+
+def test_takes_lists_tuples_and_arrays_of_any_real_type() -> None:
+    for lr in ([1, 2], (1.0, 2.0), range(1, 3), np.array([1, 2], np.uint8), np.array([1, 2], np.float16)):
+        log = Log(lr, lr, np.array([3.0, 4.0]), runs=["a", "b"], offsets=(0, 1, 2), problems=["c"])
+        assert (log.lr.tolist(), log.lr.dtype) == ([1.0, 2.0], np.float64)
+        assert log.step is not None
+        assert (log.step.tolist(), log.step.dtype) == ([3, 4], np.int64)
+        assert (log.runs, log.problems) == (("a", "b"), ("c",))
+    for step in ([2**62 + 1, 5], np.array([2**62 + 1, 5], np.uint64)):
+        assert Log([1, 2], [1, 2], step).step.tolist() == [2**62 + 1, 5]  # type: ignore[union-attr]
+    with pytest.raises(AttributeError):
+        log.lr = [1]  # type: ignore[assignment, misc]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ((["x"], [1]), "lr must be a row of numbers: could not convert string to float: 'x'"),
+        (([1], [[1, 2], [3]]), "loss must be a row of numbers: "),
+        ((3, [1]), r"lr must be one-dimensional, got shape \(\)"),
+        (([1, 2], [1, 2], [1, 2.5]), "step must be whole numbers, got float64"),
+        (([1, 2], [1, 2], [1, math.nan]), "step must be whole numbers, got float64"),
+        (([1], [1], [2**63]), "step must be whole numbers, got uint64"),
+        (([1], [1], ["1"]), "step must be whole numbers, got <U1"),
+    ],
+)
+def test_what_is_no_column_is_refused(columns: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Log(*columns)
+
+
+def test_analyze_takes_what_it_knows_alone() -> None:
+    assert list(inspect.signature(Log.analyze).parameters) == ["self", "beta", "threads"]
+    lr = np.geomspace(1e-5, 1, 100)
+    with pytest.raises(TypeError, match="betta"):
+        Log(lr, lr).analyze(betta=3)  # type: ignore[call-arg]
+    assert Log.__module__ == logs.Chunk.__module__ == logs.ReadWarning.__module__ == "clrfast.logs"
+
+
+def test_every_plot_without_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    lr = np.geomspace(1e-5, 1, 100)
+    for plot in (Log([1], [1]).plot, analyze(lr, lr).plot, schedules.constant(0.1).plot):
+        with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib.*clrfast\[plot\]"):
+            plot()
 
 
 def test_analyzes_and_plots() -> None:
@@ -72,7 +120,7 @@ def test_csv_round_trip_is_exact(
 ) -> None:
     path = tmp_path_factory.mktemp("logs") / "log.csv"
     lr, loss = zip(*rows) if rows else ((), ())
-    log = Log(lr, loss, list(range(5, 5 + len(rows))) if with_steps else None)  # type: ignore[arg-type]
+    log = Log(lr, loss, list(range(5, 5 + len(rows))) if with_steps else None)
     log.to_csv(path)
     again = logs.read(path)
     np.testing.assert_array_equal(again.lr, log.lr)

@@ -493,7 +493,7 @@ def test_undoes_the_smoothing_of_a_known_average(tmp_path: Path) -> None:
 )
 def test_runs_must_fit_the_rows(runs: tuple[str, ...], offsets: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Log([1, 2, 3], [1, 2, 3], runs=runs, offsets=offsets)  # type: ignore[arg-type]
+        Log([1, 2, 3], [1, 2, 3], runs=runs, offsets=offsets)
 
 
 def test_a_progress_bar_counts_the_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

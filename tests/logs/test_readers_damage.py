@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import json
@@ -12,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 
 import log_files
 from clrfast import Log, logs
+from clrfast.logs._readers._files import OnDisk
 
 
 def read(path: Path) -> Log:
@@ -348,3 +351,56 @@ def test_every_beginning_of_a_file_gives_a_beginning_of_the_rows(name: str, tmp_
         assert found.problems or rows == len(whole)
         np.testing.assert_array_equal(found.lr, whole.lr[:rows])
         np.testing.assert_array_equal(found.loss, whole.loss[:rows])
+
+
+@given(data=st.data())
+def test_any_bytes_are_read_or_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Under every name; and behind the first bytes of each format, where more of its reader is reached."""
+    name = data.draw(st.sampled_from(sorted(SAMPLES)))
+    start = SAMPLES[name][: data.draw(st.integers(0, 300))] if data.draw(st.booleans()) else b""
+    path = tmp_path_factory.mktemp("logs") / name
+    path.write_bytes(start + data.draw(st.binary(max_size=300)))
+    try:
+        log = read(path)
+    except ValueError as error:
+        if str(path) not in str(error):
+            raise
+    else:
+        assert len(log.lr) == len(log.loss)
+        assert not np.isnan(log.lr).any()
+
+
+@pytest.mark.parametrize(
+    "name", [*log_files.WRITERS, *PACKED, "runs.arrow", "runs.feather", "runs.parquet", "runs.zip"]
+)
+def test_each_read_may_fail(name: str, tmp_path: Path) -> None:
+    """A disk that fails is an error, or told as damage: never a shorter log without a word."""
+    path = tmp_path / name
+    path.write_bytes(SAMPLES[name])
+    whole = len(read(path))
+    for at in range(1, 200):
+        calls = 0
+
+        def fails(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
+                nonlocal calls
+                calls += 1
+                if calls == at:  # noqa: B023
+                    raise OSError(errno.EIO, "Input/output error")
+                return function(*arguments)
+
+            return call
+
+        with pytest.MonkeyPatch.context() as patch:
+            for method in ("read", "readinto", "readall", "seek"):
+                patch.setattr(OnDisk, method, fails(getattr(OnDisk, method)))
+            try:
+                log = read(path)
+            except (OSError, ValueError) as error:
+                assert "Input/output error" in str(error)  # noqa: PT017
+                continue
+        assert log.problems or len(log) == whole
+        if calls < at:
+            break
+    assert at > 1
+    assert calls < at

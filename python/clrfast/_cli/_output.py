@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from clrfast._visible import visible
 from clrfast.logs._readers._files import File, Member
@@ -80,9 +80,13 @@ def warnings_told() -> Iterator[None]:
 class Parser(argparse.ArgumentParser):
     """A parser whose messages, which repeat what was typed, go the same way."""
 
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong on one line, and exit with 2."""
+        super().error(visible(message))
+
     def _print_message(self, message: str, file: Any = None) -> None:
         for line in message.splitlines():
-            tell(line) if file is None or file is sys.stderr else show(line)
+            show(line) if file is sys.stdout else tell(line)
 
 
 def output(*suffixes: str) -> Callable[[str], Path]:

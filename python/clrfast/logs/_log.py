@@ -89,6 +89,10 @@ class Log:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Check what was pickled, and make it read-only again."""
+        Log.__init__(self, **state)
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.lr)

@@ -64,11 +64,10 @@ def members(archive: BinaryIO) -> tuple[list[zipfile.ZipInfo], list[str]]:
     overlapping = _overlapping(latest, archive.seek(0, os.SEEK_END))
     if not overlapping:
         return latest, []
-    count = f"{len(overlapping):,} of {len(latest):,} members"
+    apart = [info for info in latest if info.header_offset not in overlapping]
+    count = f"{len(latest) - len(apart):,} of {len(latest):,} members"
     first = next(info.filename for info in latest if info.header_offset in overlapping)
-    return [info for info in latest if info.header_offset not in overlapping], [
-        f"{count} overlap others and are left out; the first, {first!r}"
-    ]
+    return apart, [f"{count} overlap others and are left out; the first, {first!r}"]
 
 
 def _overlapping(found: Iterable[zipfile.ZipInfo], end: int) -> set[int]:

@@ -26,27 +26,27 @@ class Budget:
         self.spelling = spelling
         self.free = float(_limits.FREE_BYTES)
 
-    def meter(self, file: File, *, share: float = 1.0, packed: int | None = None) -> Meter:
+    def meter(self, file: File, *, weight: int = 1, packed: int | None = None) -> Meter:
         """Return what counts the bytes that come of a file.
 
         Args:
             file: The file.
-            share: Of the expansion.
+            weight: How many times each counts.
             packed: The size of the part that is read; all of the file by default.
         """
         size = size_on_disk(file) if packed is None else min(packed, size_on_disk(file))
-        return Meter(self, file, self.max_expansion * share, size)
+        return Meter(self, file, weight, size)
 
 
 class Meter:
     """Counts the bytes that come of one file."""
 
-    def __init__(self, budget: Budget, file: File, expansion: float, packed: int) -> None:
+    def __init__(self, budget: Budget, file: File, weight: int, packed: int) -> None:
         """Start with none."""
         self._budget = budget
         self._file = file
-        self._expansion = expansion
-        self._left = expansion * packed
+        self._weight = weight
+        self._left = budget.max_expansion * packed
 
     def check(self, size: int) -> None:
         """Refuse what says that it is so large, without counting it.
@@ -54,16 +54,16 @@ class Meter:
         Raises:
             ExpansionError: It is too much.
         """
-        if size > self._left + self._budget.free:
+        if size * self._weight > self._left + self._budget.free:
             raise self._error()
 
     def count(self, size: int) -> None:
-        """Count bytes, as they come or, better, before.
+        """Count bytes that have come.
 
         Raises:
             ExpansionError: They are too many.
         """
-        self._left -= size
+        self._left -= size * self._weight
         if self._left < 0:
             self._budget.free += self._left
             self._left = 0.0
@@ -72,7 +72,8 @@ class Meter:
             raise self._error()
 
     def _error(self) -> ExpansionError:
+        most, argument = self._budget.max_expansion, self._budget.spelling
         return ExpansionError(
-            f"{self._file}: becomes more than {self._expansion:,g} times as large when it is decompressed; "
-            f"if you trust it, give {self._budget.spelling} a number above {self._budget.max_expansion:,g}"
+            f"{self._file}: becomes more than {most / self._weight:,g} times as large when decompressed; "
+            f"if you trust it, give {argument} a number above {most:,g}"
         )

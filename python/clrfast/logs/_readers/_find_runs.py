@@ -102,7 +102,7 @@ def _members(path: Path, report: Callable[[str], None]) -> Sequence[File]:
         file for file in latest.values() if not file.name.startswith(".") and format_of(file) is not None
     ]
     if not known:
-        why = "; ".join([f"no file in it has a name of a known format: {', '.join(FORMATS)}", *faults])
+        why = "; ".join([*faults, f"no file in it has a name of a known format: {', '.join(FORMATS)}"])
         raise ValueError(f"{path}: {why}")
     for fault in faults:
         report(f"{path}: {fault}")

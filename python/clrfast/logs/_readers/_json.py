@@ -60,7 +60,7 @@ def _content(found: Any) -> _Content | None:
     if isinstance(found, dict):
         return {name: column for name, column in flat(found).items() if isinstance(column, list)}
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return [flat(row) for row in found]
+        return list(map(flat, found))
     return None
 
 
@@ -85,8 +85,10 @@ def _runs(found: Any) -> dict[str, _Content] | None:
     return runs if alike and "run" not in _names(next(iter(runs.values()))) else None
 
 
-def flat(nested: Mapping[str, Any], before: str = "", level: int = 0) -> dict[str, Any]:
+def flat(nested: dict[str, Any], before: str = "", level: int = 0) -> dict[str, Any]:
     """Return the object with what is nested in it at the top, named as a path, but for what is too deep."""
+    if not before and not any(isinstance(value, dict) for value in nested.values()):
+        return nested  # as most rows are
     found: dict[str, Any] = {}
     for name, value in nested.items():
         if not isinstance(value, dict):

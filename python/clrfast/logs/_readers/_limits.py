@@ -20,8 +20,11 @@ MAX_EXPANSION = 1000.0
 # What one call may exceed that by, in all its files together: small files of equal rows expand most.
 FREE_BYTES = 1 << 24
 
-# The share of the expansion for JSON, which is held whole, and parsed takes up to 24 times its text.
-WHOLE_SHARE = 0.1
+# How many times each byte of JSON counts, which is held whole, and parsed takes up to 24 times its text.
+WHOLE_WEIGHT = 10
+
+# Files that become too large before the call is given up: to begin one costs up to a tenth of a second.
+MOST_TOO_LARGE = 10
 
 # What a decompressor of .xz may ask for at once: its strongest setting takes 65 MiB, a forged one 4 GiB.
 XZ_MEMORY = 1 << 28  # bytes

@@ -53,7 +53,11 @@ class _ArrayStream:
         self._part = part
         self._data = memoryview(b"")
         self.fault = ""
-        header = _header(self._ahead(_START))
+        start = self._ahead(_START)
+        try:
+            header = _header(start)
+        except ValueError as error:
+            raise ValueError(self.fault or str(error)) from error
         self._drop(header.size)
         self.rows = self._left = header.shape[0] if header.shape else 0
         self._row = header.shape[1:]

@@ -101,7 +101,7 @@ class RunFiles:
         """Return what counts the bytes that come of the first file, or of so many of its bytes."""
         return self._budget.meter(self.path, packed=packed)
 
-    def blocks(self, path: File | None = None, *, peek: bool = False, share: float = 1.0) -> Iterator[bytes]:
+    def blocks(self, path: File | None = None, *, peek: bool = False, weight: int = 1) -> Iterator[bytes]:
         """Yield the contents of a file, by default the first, decompressed, in blocks of a few megabytes.
 
         Where compressed data are damaged, what precedes the damage is given. Peeking reports nothing.
@@ -109,7 +109,7 @@ class RunFiles:
         Args:
             path: The file.
             peek: Whether it is read once more, to be counted.
-            share: Of the expansion that compressed files are allowed.
+            weight: How many times each byte of a compressed file counts in its budget.
 
         Raises:
             ValueError: Nothing precedes the damage, or the file becomes too large.
@@ -119,7 +119,7 @@ class RunFiles:
             position = 0
             size = 0
             try:
-                for block in unpacked(raw, path, self._budget.meter(path, share=share)):
+                for block in unpacked(raw, path, self._budget.meter(path, weight=weight)):
                     yield block
                     size += len(block)
                     if not peek:
@@ -176,7 +176,7 @@ class RunFiles:
 
     def whole(self) -> bytes:
         """Return all of the first file, for which it may expand less."""
-        return b"".join(self.blocks(share=_limits.WHOLE_SHARE))
+        return b"".join(self.blocks(weight=_limits.WHOLE_WEIGHT))
 
     def seekable(self) -> BinaryIO:
         """Return the contents of the first file as a file in which to seek; what is packed is read whole."""

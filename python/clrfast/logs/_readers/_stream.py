@@ -11,7 +11,7 @@ import numpy as np
 from clrfast._require import require
 from clrfast._visible import visible
 from clrfast.logs._readers import _limits, format_of
-from clrfast.logs._readers._budget import Budget
+from clrfast.logs._readers._budget import Budget, ExpansionError
 from clrfast.logs._readers._decoder import DecodedRows, Decoder
 from clrfast.logs._readers._find_runs import PathOrPaths, RunPaths, total_size
 from clrfast.logs._readers._join import Joiner, LogRows
@@ -107,6 +107,7 @@ def status(used: Sequence[UsedColumns], rows: Sequence[int], path_or_paths: Path
 def _all(runs: Sequence[RunPaths], request: Request, listener: _Listener) -> Iterator[Chunk]:
     budget = Budget(request.max_expansion, request.spelling("max_expansion"))
     read = 0
+    too_large = 0
     errors: list[str] = []
     for run in runs:
         name = "" if len(runs) == 1 else run.name
@@ -115,7 +116,8 @@ def _all(runs: Sequence[RunPaths], request: Request, listener: _Listener) -> Ite
                 read += 1
                 yield chunk
         except ValueError as error:  # what else lies in a folder need not be a log
-            if not run.sought or len(runs) == 1:
+            too_large += isinstance(error, ExpansionError)
+            if not run.sought or len(runs) == 1 or too_large > _limits.MOST_TOO_LARGE:
                 raise
             errors.append(str(error))
     if errors and not read:
@@ -133,6 +135,8 @@ def _run(run: RunPaths, name: str, request: Request, budget: Budget, listener: _
         try:
             decoder = form.decoder(files)
             columns = _columns(files, decoder, request)
+        except ExpansionError:
+            raise
         except ValueError as error:  # a damaged file may lack the columns of which it complains
             raise ValueError("; ".join([str(error), *problems])) from error
         listener.used(columns)

@@ -32,7 +32,8 @@ def _matches(pattern: Path) -> Iterator[Path]:
     start, rest = Path(*parts[:place]), Path(*dropwhile(lambda part: part == "**", parts[place:]))
     for top in _matches(start) if glob.has_magic(str(start)) else [start]:
         if rest == Path():
-            yield top  # with all below it
+            if top.is_dir():
+                yield top  # with all below it
             continue
         for folder, names, _ in os.walk(top):
             names[:] = [name for name in names if not name.startswith(".")]
