@@ -42,6 +42,7 @@ def range_test(
     progress: bool | Callable[[int, int], object] = False,
     checkpoint: str | PathLike[str] | None = None,
     log_file: str | PathLike[str] | None = None,
+    process_group: torch.distributed.ProcessGroup | None = None,
 ) -> Log:
     """Train with a rising rate, record the loss at each rate, and restore everything, bit for bit.
 
@@ -115,12 +116,14 @@ def range_test(
     import torch
 
     from clrfast._range_test._checkpoint import Checkpoint
+    from clrfast._range_test._in_step import train_in_step
+    from clrfast._range_test._processes import SharedWatch, find
     from clrfast._range_test._reachable import reachable
     from clrfast._range_test._record import Record
     from clrfast._range_test._signals import Signals, guarded
     from clrfast._range_test._snapshot import Snapshot, named
     from clrfast._range_test._stop_rule import Watch
-    from clrfast._range_test._training_step import Batches, Step, check_loss
+    from clrfast._range_test._training_step import Batches, Step, check_loss, train_alone
 
     if train_step is None:
         if loss_fn is not None and not callable(loss_fn):
@@ -133,42 +136,50 @@ def range_test(
         whole = train_step
         step = lambda batches: whole(batches[0])  # noqa: E731
 
-    saved_to = None if checkpoint is None else Checkpoint(checkpoint)
-    function = loss_fn if train_step is None else train_step
-    holders = {"model": model, "optimizer": optimizer, "scaler": scaler, **named(extra, "also")}
-    holders |= named(reachable(function), "train_step" if train_step else "loss_fn")
-    snapshot = Snapshot(holders, loader)
-    if snapshot.kept_out:
-        _warn("cannot put back", snapshot.kept_out)
-    record = Record(rates, Watch(count, factor), None if log_file is None else Path(log_file))
+    processes = find(model, process_group)
+    with processes.starting() if processes else nullcontext():
+        saved_to = None if checkpoint is None else Checkpoint(checkpoint)
+        holders = {"model": model, "optimizer": optimizer, "scaler": scaler, **named(extra, "also")}
+        holders |= named(reachable(train_step or loss_fn), "train_step" if train_step else "loss_fn")
+        snapshot = Snapshot(holders, loader)
+        if snapshot.kept_out:
+            _warn("cannot put back", snapshot.kept_out)
     batches = Batches(loader)
+    watch = SharedWatch(count, factor, processes) if processes else Watch(count, factor)
+    is_first = processes is None or processes.rank == 0
+    record = Record(rates, watch, Path(log_file) if log_file is not None and is_first else None)
     lost: list[str] = []
 
+    def one_step(taken: list[Any], rate: float) -> Tensor | float:
+        for group, ratio in groups:
+            _set_rate(group, rate * ratio)
+        return check_loss(step(taken), "train_step")
+
     def train(signals: Signals) -> Log:
-        signals.release()
-        if saved_to is not None:
-            saved_to.write(model, optimizer, extra)
-        snapshot.lay_aside()
-        torch.set_grad_enabled(True)
-        if not model.training:
-            model.train()
-        bar = _bar(count) if progress is True else nullcontext(progress)
+        with processes.starting() if processes else nullcontext():
+            signals.release()
+            if saved_to is not None:
+                saved_to.write(model, optimizer, extra)
+            snapshot.lay_aside()
+            torch.set_grad_enabled(True)
+            if not model.training:
+                model.train()
+            if not batches.look_ahead(batches_a_step):
+                raise ValueError("loader must give a batch for each step, got none")
+            signals.pause()
+        bar = (
+            nullcontext(progress or None)
+            if progress is not True
+            else _bar(count)
+            if is_first
+            else nullcontext()
+        )
         with bar as tell, snapshot.watch or nullcontext():
-            for done, rate in enumerate(rates.tolist(), start=1):
-                signals.release()  # again, where someone has caught what the last one raised
-                taken = batches.take(batches_a_step)
-                if not taken:
-                    break
-                for group, ratio in groups:
-                    _set_rate(group, rate * ratio)
-                stop = record.add(check_loss(step(taken), "train_step"))
-                if tell:
-                    tell(done, count)
-                if stop:
-                    break
+            if isinstance(watch, SharedWatch):
+                train_in_step(record, watch, signals, batches, batches_a_step, one_step, tell)
+            else:
+                train_alone(record, signals, batches, batches_a_step, one_step, tell)
         log = record.log()
-        if not len(log):
-            raise ValueError("loader must give a batch for each step, got none")
         record.write(log)
         return log
 

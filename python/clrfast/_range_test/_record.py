@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +68,10 @@ def _status(
 ) -> str:
     done = len(losses)
     if not done:
-        return f"Interrupted before the first of {steps} steps" + (f": {_named(error)}." if error else ".")
+        return f"Interrupted before the first of {steps} steps" + (f": {named(error)}." if error else ".")
     where = f"after {done} of {steps} steps, at lr {lrs[-1]:.3g}"
     if error is not None:
-        return f"Interrupted {where}: {_named(error)}."
+        return f"Interrupted {where}: {named(error)}."
     if stopped and not math.isfinite(losses[-1]):
         return f"Stopped {where}: the loss was {losses[-1]}."
     if stopped:
@@ -82,6 +81,7 @@ def _status(
     return f"Ran all {steps} steps, up to lr {lrs[-1]:.3g}."
 
 
-def _named(error: Any) -> str:
+def named(error: BaseException) -> str:
+    """Return an exception in one line."""
     text = str(error).split("\n", 1)[0]
     return f"{type(error).__name__}: {text}".rstrip(": ")

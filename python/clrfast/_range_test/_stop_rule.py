@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, steps: int, factor: float) -> None:
         """Reserve nothing yet: the first loss says where and in which precision."""
-        self._steps, self._factor = steps, factor
+        self._steps, self.factor = steps, factor
         self._width = min(max(3, steps // 40), 9)
         self._first = max(2 * self._width, steps // 20)
         self._every = max(10, steps // 20)
@@ -65,7 +65,10 @@ class Watch:
         return False
 
     def _rule(self, count: int) -> Tensor:
-        return first_stop(self._losses[:count], self._steps, self._factor, self._width, self._first)
+        return first_stop(self._evaluated()[:count], self._steps, self.factor, self._width, self._first)
+
+    def _evaluated(self) -> Tensor:
+        return self._losses
 
     def _stop(self) -> int:
         return int(self._rule(self.count))

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clrfast._range_test._record import Record
+from clrfast._range_test._signals import Signals
+
 _END = object()
 
 
@@ -22,10 +25,18 @@ class Batches:
         """Ask for nothing yet."""
         self._loader = loader
         self._pass: Iterator[Any] | None = None
+        self._ahead: list[Any] = []
+
+    def look_ahead(self, count: int) -> bool:
+        """Take what the next `take` will return; return whether there is anything."""
+        self._ahead = self.take(count)
+        return bool(self._ahead)
 
     def take(self, count: int) -> list[Any]:
         """Return the next `count` batches, or none where the loader has ended for good."""
-        taken: list[Any] = []
+        taken, self._ahead = self._ahead, []
+        if taken:
+            return taken
         if self._pass is None:
             self._pass = iter(self._loader)
         while len(taken) < count:
@@ -106,6 +117,28 @@ class Step:
             "(train_step takes any other), "
             f"got a {type(batch).__name__}{length} with loss_fn={self._loss_fn!r}"
         )
+
+
+def train_alone(
+    record: Record,
+    signals: Signals,
+    batches: Batches,
+    batches_a_step: int,
+    step: Callable[[list[Any], float], Tensor | float],
+    tell: Callable[[int, int], object] | None,
+) -> None:
+    """Do one step for each rate, until one stops or the batches end."""
+    steps = len(record.rates)
+    for done, rate in enumerate(record.rates.tolist(), start=1):
+        signals.release()  # again, where someone has caught what the last one raised
+        taken = batches.take(batches_a_step)
+        if not taken:
+            break
+        stop = record.add(step(taken, rate))
+        if tell:
+            tell(done, steps)
+        if stop:
+            break
 
 
 def check_loss(loss: Any, source: str) -> Tensor | float:
