@@ -91,24 +91,12 @@ def test_a_circle_would_be_found() -> None:
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
-@pytest.mark.xfail(strict=True, reason="pictures know analyses until the merge")
 @pytest.mark.parametrize("graph", [IMPORTS, rooms()], ids=["modules", "rooms"])
 def test_no_circle(graph: Mapping[str, set[str]]) -> None:
     assert circle(graph) == []
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        *CHAIN,
-        *ENDS,
-        "clrfast._core",
-        pytest.param(
-            "clrfast._pictures",
-            marks=pytest.mark.xfail(strict=True, reason="pictures know analyses until the merge"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("room", [*CHAIN, *ENDS, "clrfast._core", "clrfast._pictures"])
 def test_the_chain_has_one_direction(room: str) -> None:
     """Nothing imports from what comes before it; pictures are drawn without knowing of what."""
     if room in CHAIN:
