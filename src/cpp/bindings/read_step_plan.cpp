@@ -37,7 +37,8 @@ Place read_place(py::handle place) {
 
 PlannedCurve read_curve(py::handle curve, py::handle schedule_type) {
   const bool schedule = py::isinstance(curve, schedule_type);
-  return {py::reinterpret_borrow<py::object>(curve), schedule ? &schedule_of(curve)->evaluator() : nullptr};
+  return {py::reinterpret_borrow<py::object>(curve),
+          schedule ? &schedule_of(curve)->evaluator() : nullptr};
 }
 
 Target read_target(py::handle target, std::size_t curves) {

@@ -17,8 +17,8 @@ extern const KernelSet kKernels;
 const KernelSet& level() {
 #ifdef CLRFAST_X86_LEVELS
   static const KernelSet& chosen = cpu_level() == CpuLevel::v4   ? v4::kKernels
-                               : cpu_level() == CpuLevel::v3 ? v3::kKernels
-                                                             : base::kKernels;
+                                   : cpu_level() == CpuLevel::v3 ? v3::kKernels
+                                                                 : base::kKernels;
   return chosen;
 #else
   return base::kKernels;
