@@ -1,4 +1,5 @@
-// How one value is found: locate() says where a step falls, value() takes the curve there.
+// How one value is found: turn_at() finds the cycle that a step falls into, locate() the piece and
+// the distances of its ends, and value() takes the curve there.
 //
 // Both are compiled for two kinds of steps, see Evaluator: T is std::int64_t where everything is
 // counted in integers, and Wide elsewhere. The few things that differ between the two are the
@@ -90,7 +91,7 @@ const Piece* Evaluator::piece_at(T position, bool left) const {
 }
 
 template <class T>
-Evaluator::Place<T> Evaluator::locate(T step, bool left) const {
+Evaluator::Turn<T> Evaluator::turn_at(T step, bool left) const {
   bool ended = false;
   if constexpr (std::is_same_v<T, Wide>) {
     ended = step >= total;
@@ -101,43 +102,41 @@ Evaluator::Place<T> Evaluator::locate(T step, bool left) const {
     step = counted<T>(total);
     left = true;
   }
-  std::int64_t cycle = 0;
-  T position = step;
-  Wide cycle_length = length;
   if (starts != nullptr) {
     const auto reached = [left](const T& s, Whole start) {
       return left ? !(counted<T>(start) < s) : s < counted<T>(start);
     };
-    const std::int64_t* next = std::upper_bound(starts, starts + start_count, step, reached);
+    const std::int64_t* end = starts + start_count;
+    const std::int64_t* next = std::upper_bound(starts, end, step, reached);
     if (next == starts) ++next;  // the left limit at 0 is the value there
-    cycle = next - starts - 1;
-    position = step - counted<T>(starts[cycle]);
-    cycle_length = next == starts + start_count ? last_length : Wide::whole(*next - starts[cycle]);
-  } else if (ended) {
-    cycle = cycles - 1;
-    position = counted<T>(length);
-  } else if (cycles != 1) {
-    const auto division = divide(step, length);
-    cycle = division.times;
-    position = division.rest;
-    if (left && position == T(0) && cycle > 0) {
-      --cycle;
-      position = counted<T>(length);
-    }
+    const Wide lasts = next == end ? last_length : Wide::whole(*next - next[-1]);
+    return {step, next - starts - 1, step - counted<T>(next[-1]), lasts, left};
   }
+  if (ended) return {step, cycles - 1, counted<T>(length), length, left};
+  if (cycles == 1) return {step, 0, step, length, left};
+  const auto division = divide(step, length);
+  if (left && division.rest == T(0) && division.times > 0) {
+    return {step, division.times - 1, counted<T>(length), length, left};
+  }
+  return {step, division.times, division.rest, length, left};
+}
+
+template <class T>
+Evaluator::Place<T> Evaluator::locate(T step, bool asks_left) const {
+  const Turn<T> turn = turn_at(step, asks_left);
   Place<T> place{};
-  place.factor = factor(step, cycle);
+  place.factor = factor(turn.step, turn.cycle);
   if constexpr (std::is_same_v<T, Wide>) {
-    const double stretch = starts == nullptr ? 1.0 : cycle_length.hi / length.hi;
-    place.piece = piece_at(stretch == 1.0 ? position : Wide(position.hi / stretch), left);
-    const Wide first = stretch == 1.0 ? place.piece->first : place.piece->first * stretch;
+    const double stretch = starts == nullptr ? 1.0 : turn.length.hi / length.hi;
+    place.piece =
+        piece_at(stretch == 1.0 ? turn.position : Wide(turn.position.hi / stretch), turn.left);
+    const auto stretched = [stretch](const Wide& w) { return stretch == 1.0 ? w : w * stretch; };
+    const Wide first = stretched(place.piece->first);
     const bool is_last = place.piece == pieces + count - 1;
-    const Wide until = is_last          ? cycle_length
-                       : stretch == 1.0 ? place.piece->until
-                                        : place.piece->until * stretch;
+    const Wide until = is_last ? turn.length : stretched(place.piece->until);
     const Wide n = until - first;
-    const Wide r = until - position;
-    place.since = position - first;
+    const Wide r = until - turn.position;
+    place.since = turn.position - first;
     place.k = place.since.hi;
     place.r = r.hi;
     place.n = n.hi;
@@ -145,16 +144,16 @@ Evaluator::Place<T> Evaluator::locate(T step, bool left) const {
     place.k_lost = place.k > 0.0 ? place.since.lo / place.k - n_lost : 0.0;
     place.r_lost = place.r > 0.0 ? r.lo / place.r - n_lost : 0.0;
   } else {
-    const auto at = static_cast<double>(position);
-    place.piece = piece_at(at, left);
+    const auto position = static_cast<double>(turn.position);
+    place.piece = piece_at(position, turn.left);
     const double first = place.piece->first.hi;
-    const double until = count == 1 ? cycle_length.hi : place.piece->until.hi;
-    place.since = position - static_cast<Whole>(first);
+    const double until = count == 1 ? turn.length.hi : place.piece->until.hi;
+    place.since = turn.position - static_cast<Whole>(first);
     place.k = static_cast<double>(place.since);
-    place.r = until - at;
+    place.r = until - position;
     place.n = until - first;
   }
-  place.at_end = left && place.r == 0.0;
+  place.at_end = turn.left && place.r == 0.0;
   return place;
 }
 

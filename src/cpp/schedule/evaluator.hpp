@@ -72,7 +72,17 @@ struct Evaluator {
   void fill(std::int64_t step, std::size_t n, Out* out) const;
 
  private:
-  // A place in a schedule: a piece, and how far its ends are. T is std::int64_t or Wide.
+  // In all of these T is std::int64_t or Wide. Which cycle a step falls into, and where.
+  template <class T>
+  struct Turn {
+    T step;  // the end, for steps beyond it
+    std::int64_t cycle;
+    T position;   // steps since the cycle began
+    Wide length;  // of the cycle
+    bool left;    // whether the limit from the left is asked for, as it is at the end
+  };
+
+  // A piece, and how far its ends are.
   template <class T>
   struct Place {
     const Piece* piece;
@@ -89,7 +99,9 @@ struct Evaluator {
   template <class T>
   double at(T step, bool left) const;
   template <class T>
-  Place<T> locate(T step, bool left) const;
+  Turn<T> turn_at(T step, bool left) const;
+  template <class T>
+  Place<T> locate(T step, bool asks_left) const;
   template <class T>
   const Piece* piece_at(T position, bool left) const;
   template <class T>
