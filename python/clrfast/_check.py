@@ -30,14 +30,19 @@ def real(
         return number
     bounds = []
     if above > -math.inf:
-        bounds.append(f"> {above:g}")
+        bounds.append(f"> {_text(above)}")
     if least > -math.inf:
-        bounds.append(f">= {least:g}")
+        bounds.append(f">= {_text(least)}")
     if most < math.inf:
-        bounds.append(f"<= {most:.17g}")
+        bounds.append(f"<= {_text(most)}")
     if below < math.inf:
-        bounds.append(f"< {below:g}")
+        bounds.append(f"< {_text(below)}")
     raise ValueError(f"{name} must be {' and '.join(['finite', *bounds])}, got {value!r}")
+
+
+def _text(bound: float) -> str:
+    """A bound as people write it, and exactly."""
+    return repr(int(bound)) if bound.is_integer() and abs(bound) < 1e17 else repr(bound)
 
 
 def whole(name: str, value: SupportsIndex, *, least: int = 0, most: int = 2**53) -> int:

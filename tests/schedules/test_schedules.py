@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clrfast import Schedule, schedule, schedules
+from clrfast import Schedule, _core, schedule, schedules
 
 with suppress(ImportError):  # on Python 3.9, for which there is no torch that is supported
     import torch
@@ -394,6 +395,79 @@ def test_not_json() -> None:
     for text in ("{}", "[]", '{"pieces": 3}', "3"):
         with pytest.raises(ValueError, match="must be the JSON of a schedule"):
             Schedule.from_json(text)
+
+
+class TestParts:
+    """What the factories hand the core: named, immutable, and checked when the schedule is made."""
+
+    piece = _core.Piece(5, _core.Curve("linear", 0.1, 1.0))
+
+    def test_are_read_by_name(self) -> None:
+        made = schedules.triangular2(0.1, 1.0, 5).scaled(2.0).clamped(0.3, 1.5)
+        first, second = made._pieces
+        assert (first.until, second.until, first.nested, first.rest) == (5.0, 10.0, None, 0.0)
+        curve = first.curve
+        assert curve is not None
+        assert (curve.shape, curve.start, curve.end, curve.param) == ("linear", 0.1, 1.0, 0.0)
+        scaling = made._scaling
+        assert (scaling.per, scaling.gamma, scaling.floor, scaling.factors) == ("cycle", 0.5, 0.1, ())
+        assert (made._map.scale, made._map.shift, made._map.low, made._map.high) == (2.0, 0.0, 0.3, 1.5)
+        assert (made._cycles, made._cycle_mult) == (0, 1.0)
+
+    def test_are_immutable(self) -> None:
+        for part, name in ((self.piece, "until"), (_core.Map(), "scale"), (_core.Scaling(), "gamma")):
+            with pytest.raises(AttributeError):
+                setattr(part, name, 3.0)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({}, TypeError, "pieces"),
+            ({"pieces": [1]}, TypeError, r"pieces must hold _core\.Piece objects, got 1"),
+            ({"pieces": 3}, TypeError, "not iterable"),
+            ({"pieces": []}, ValueError, "pieces must not be empty"),
+            ({"pieces": [piece, piece]}, ValueError, "pieces must each last longer than 0 steps, got 0"),
+            ({"pieces": [piece], "cycles": -1}, ValueError, "cycles must be >= 0, got -1"),
+            (
+                {"pieces": [piece], "cycle_mult": 0.5},
+                ValueError,
+                "cycle_mult must be >= 1 and finite, got 0.5",
+            ),
+            ({"pieces": [piece], "scaling": ("none", 1.0)}, TypeError, "scaling must be a _core part"),
+            ({"pieces": [piece], "map": 3}, TypeError, "map must be a _core part"),
+            ({"pieces": [piece], "factor": 3}, TypeError, "factor"),
+        ],
+    )
+    def test_no_schedule_of_nonsense(self, arguments: dict[str, Any], error: type, message: str) -> None:
+        with pytest.raises(error, match=message):
+            Schedule(**arguments)
+
+    def test_no_part_of_nonsense(self) -> None:
+        with pytest.raises(ValueError, match=r"shape must be one of 'constant', .* got 'curl'"):
+            _core.Curve("curl", 0.0, 1.0)
+        with pytest.raises(ValueError, match="per must be one of 'none', 'cycle', 'step', got 'year'"):
+            _core.Scaling("year")
+        with pytest.raises(TypeError, match=r"expected a clrfast\.Schedule, got int"):
+            _core.Piece(3, nested=3)  # type: ignore[call-overload]
+
+
+def test_only_the_names_of_the_vocabulary_are_accepted() -> None:
+    with pytest.raises(ValueError, match="shape must be one of 'cosine', 'linear', got 'cos'"):
+        schedules.one_cycle(0.1, 10, shape="cos")
+    with pytest.raises(ValueError, match="shape must be one of 'exponential', 'linear', got 'exp'"):
+        schedules.ramp(0.1, 1.0, 10, shape="exp")
+    with pytest.raises(ValueError, match=r"min_lr must be finite and >= 0 and <= 0\.1, got 0\.2"):
+        schedules.cosine(0.1, 10, 0.2)
+    with pytest.raises(ValueError, match=r"start_lr must be finite and >= 0 and <= 0\.1, got 0\.2"):
+        schedules.warmup(schedules.constant(0.1), 10, start_lr=0.2)
+    assert schedules.warmup(schedules.constant(0.1), 10, shape="exponential")(0) == pytest.approx(1e-4)
+    assert schedules.warmup_stable_decay(0.1, 10, 10, 10, start_lr=0.01, min_lr=0.02)(0) == 0.01
+
+
+def test_plot_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"plot\(\) needs matplotlib.*pip install 'clrfast\[plot\]'"):
+        schedules.constant(0.1).plot()
 
 
 def test_plot_draws_the_values() -> None:

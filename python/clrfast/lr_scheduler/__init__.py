@@ -12,8 +12,24 @@ from clrfast._require import require as _require
 _require("torch", "clrfast.lr_scheduler", "torch")
 
 import torch.optim.lr_scheduler as _torch_lr_scheduler  # noqa: E402 - after the check that says how to install it
-from torch.optim.lr_scheduler import *  # noqa: E402, F403
 from torch.optim.lr_scheduler import __all__ as _torch_names  # noqa: E402
+
+if TYPE_CHECKING:  # type checkers would take torch's classes for ours if a star had brought both
+    from torch.optim.lr_scheduler import ChainedScheduler as ChainedScheduler
+    from torch.optim.lr_scheduler import ConstantLR as ConstantLR
+    from torch.optim.lr_scheduler import CosineAnnealingLR as CosineAnnealingLR
+    from torch.optim.lr_scheduler import ExponentialLR as ExponentialLR
+    from torch.optim.lr_scheduler import LambdaLR as LambdaLR
+    from torch.optim.lr_scheduler import LinearLR as LinearLR
+    from torch.optim.lr_scheduler import LRScheduler as LRScheduler
+    from torch.optim.lr_scheduler import MultiplicativeLR as MultiplicativeLR
+    from torch.optim.lr_scheduler import MultiStepLR as MultiStepLR
+    from torch.optim.lr_scheduler import PolynomialLR as PolynomialLR
+    from torch.optim.lr_scheduler import ReduceLROnPlateau as ReduceLROnPlateau
+    from torch.optim.lr_scheduler import SequentialLR as SequentialLR
+    from torch.optim.lr_scheduler import StepLR as StepLR
+else:
+    from torch.optim.lr_scheduler import *  # noqa: F403
 
 from clrfast.lr_scheduler._cyclic import CyclicLR as CyclicLR  # noqa: E402
 from clrfast.lr_scheduler._device import DeviceScheduleLR as DeviceScheduleLR  # noqa: E402

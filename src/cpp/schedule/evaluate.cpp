@@ -1,4 +1,5 @@
-// How one value is found: locate() says where a step falls, value() takes the curve there.
+// How one value is found: turn_at() finds the cycle that a step falls into, locate() the piece and
+// the distances of its ends, and value() takes the curve there.
 //
 // Both are compiled for two kinds of steps, see Evaluator: T is std::int64_t where everything is
 // counted in integers, and Wide elsewhere. The few things that differ between the two are the
@@ -34,10 +35,10 @@ T counted(const Wide& steps) {
 }
 
 // Whether a position lies before a place in the row, or after it.
-bool before(double position, const Wide& place) { return position < place.hi; }
-bool after(double position, const Wide& place) { return position > place.hi; }
-bool before(const Wide& position, const Wide& place) { return position < place; }
-bool after(const Wide& position, const Wide& place) { return place < position; }
+bool before(double position, const Wide& spot) { return position < spot.hi; }
+bool after(double position, const Wide& spot) { return position > spot.hi; }
+bool before(const Wide& position, const Wide& spot) { return position < spot; }
+bool after(const Wide& position, const Wide& spot) { return spot < position; }
 
 struct WholeDivision {
   Whole times;
@@ -90,7 +91,7 @@ const Piece* Evaluator::piece_at(T position, bool left) const {
 }
 
 template <class T>
-Evaluator::Place<T> Evaluator::locate(T step, bool left) const {
+Evaluator::Turn<T> Evaluator::turn_at(T step, bool left) const {
   bool ended = false;
   if constexpr (std::is_same_v<T, Wide>) {
     ended = step >= total;
@@ -101,88 +102,86 @@ Evaluator::Place<T> Evaluator::locate(T step, bool left) const {
     step = counted<T>(total);
     left = true;
   }
-  std::int64_t cycle = 0;
-  T position = step;
-  Wide cycle_length = length;
   if (starts != nullptr) {
     const auto reached = [left](const T& s, Whole start) {
       return left ? !(counted<T>(start) < s) : s < counted<T>(start);
     };
-    const std::int64_t* next = std::upper_bound(starts, starts + start_count, step, reached);
+    const std::int64_t* end = starts + start_count;
+    const std::int64_t* next = std::upper_bound(starts, end, step, reached);
     if (next == starts) ++next;  // the left limit at 0 is the value there
-    cycle = next - starts - 1;
-    position = step - counted<T>(starts[cycle]);
-    cycle_length = next == starts + start_count ? last_length : Wide::whole(*next - starts[cycle]);
-  } else if (ended) {
-    cycle = cycles - 1;
-    position = counted<T>(length);
-  } else if (cycles != 1) {
-    const auto division = divide(step, length);
-    cycle = division.times;
-    position = division.rest;
-    if (left && position == T(0) && cycle > 0) {
-      --cycle;
-      position = counted<T>(length);
-    }
+    const Wide lasts = next == end ? last_length : Wide::whole(*next - next[-1]);
+    return {step, next - starts - 1, step - counted<T>(next[-1]), lasts, left};
   }
-  Place<T> place{};
-  place.factor = factor(step, cycle);
+  if (ended) return {step, cycles - 1, counted<T>(length), length, left};
+  if (cycles == 1) return {step, 0, step, length, left};
+  const auto division = divide(step, length);
+  if (left && division.rest == T(0) && division.times > 0) {
+    return {step, division.times - 1, counted<T>(length), length, left};
+  }
+  return {step, division.times, division.rest, length, left};
+}
+
+template <class T>
+Evaluator::Spot<T> Evaluator::locate(T step, bool asks_left) const {
+  const Turn<T> turn = turn_at(step, asks_left);
+  Spot<T> spot{};
+  spot.factor = factor(turn.step, turn.cycle);
   if constexpr (std::is_same_v<T, Wide>) {
-    const double stretch = starts == nullptr ? 1.0 : cycle_length.hi / length.hi;
-    place.piece = piece_at(stretch == 1.0 ? position : Wide(position.hi / stretch), left);
-    const Wide first = stretch == 1.0 ? place.piece->first : place.piece->first * stretch;
-    const bool is_last = place.piece == pieces + count - 1;
-    const Wide until = is_last          ? cycle_length
-                       : stretch == 1.0 ? place.piece->until
-                                        : place.piece->until * stretch;
+    const double stretch = starts == nullptr ? 1.0 : turn.length.hi / length.hi;
+    spot.piece =
+        piece_at(stretch == 1.0 ? turn.position : Wide(turn.position.hi / stretch), turn.left);
+    const auto stretched = [stretch](const Wide& w) { return stretch == 1.0 ? w : w * stretch; };
+    const Wide first = stretched(spot.piece->first);
+    const bool is_last = spot.piece == pieces + count - 1;
+    const Wide until = is_last ? turn.length : stretched(spot.piece->until);
     const Wide n = until - first;
-    const Wide r = until - position;
-    place.since = position - first;
-    place.k = place.since.hi;
-    place.r = r.hi;
-    place.n = n.hi;
+    const Wide r = until - turn.position;
+    spot.since = turn.position - first;
+    spot.k = spot.since.hi;
+    spot.r = r.hi;
+    spot.n = n.hi;
     const double n_lost = n.lo / n.hi;
-    place.k_lost = place.k > 0.0 ? place.since.lo / place.k - n_lost : 0.0;
-    place.r_lost = place.r > 0.0 ? r.lo / place.r - n_lost : 0.0;
+    spot.k_lost = spot.k > 0.0 ? spot.since.lo / spot.k - n_lost : 0.0;
+    spot.r_lost = spot.r > 0.0 ? r.lo / spot.r - n_lost : 0.0;
   } else {
-    const auto at = static_cast<double>(position);
-    place.piece = piece_at(at, left);
-    const double first = place.piece->first.hi;
-    const double until = count == 1 ? cycle_length.hi : place.piece->until.hi;
-    place.since = position - static_cast<Whole>(first);
-    place.k = static_cast<double>(place.since);
-    place.r = until - at;
-    place.n = until - first;
+    const auto position = static_cast<double>(turn.position);
+    spot.piece = piece_at(position, turn.left);
+    const double first = spot.piece->first.hi;
+    const double until = count == 1 ? turn.length.hi : spot.piece->until.hi;
+    spot.since = turn.position - static_cast<Whole>(first);
+    spot.k = static_cast<double>(spot.since);
+    spot.r = until - position;
+    spot.n = until - first;
   }
-  place.at_end = left && place.r == 0.0;
-  return place;
+  spot.at_end = turn.left && spot.r == 0.0;
+  return spot;
 }
 
 template <class T>
-double Evaluator::value(const Place<T>& place) const {
-  if (place.piece->nested) {
-    const double inner = place.piece->nested->evaluator().at(place.since, place.at_end);
-    return scaled(inner, place.factor, floor);
+double Evaluator::value(const Spot<T>& spot) const {
+  if (spot.piece->nested) {
+    const double inner = spot.piece->nested->evaluator().at(spot.since, spot.at_end);
+    return scaled(inner, spot.factor, floor);
   }
-  const Curve& curve = place.piece->curve;
-  if (follows_its_ends(curve.shape)) return curve_at(scaled(curve, place.factor, floor), place);
-  return scaled(curve_at(curve, place), place.factor, floor);
+  const Curve& curve = spot.piece->curve;
+  if (follows_its_ends(curve.shape)) return curve_at(scaled(curve, spot.factor, floor), spot);
+  return scaled(curve_at(curve, spot), spot.factor, floor);
 }
 
 template <class T>
-double Evaluator::curve_at(const Curve& curve, const Place<T>& place) {
+double Evaluator::curve_at(const Curve& curve, const Spot<T>& spot) {
   if (std::is_same_v<T, Wide> && curve.shape == Shape::power) {
-    return power_value(curve, place.k, place.r, place.n, place.k_lost, place.r_lost);
+    return power_value(curve, spot.k, spot.r, spot.n, spot.k_lost, spot.r_lost);
   }
-  const double plain = curve_value(curve, place.k, place.r, place.n);
+  const double plain = curve_value(curve, spot.k, spot.r, spot.n);
   if constexpr (std::is_same_v<T, Wide>) {
     // The distances are moved by many times what they lost, so that the value moves by as many
     // times what it lost.
-    const double lost = std::max(std::abs(place.k_lost), std::abs(place.r_lost));
+    const double lost = std::max(std::abs(spot.k_lost), std::abs(spot.r_lost));
     if (lost > 0.0) {
       const double times = 0x1p-20 / lost;
-      const double moved = curve_value(curve, place.k * (1.0 + times * place.k_lost),
-                                       place.r * (1.0 + times * place.r_lost), place.n);
+      const double moved = curve_value(curve, spot.k * (1.0 + times * spot.k_lost),
+                                       spot.r * (1.0 + times * spot.r_lost), spot.n);
       return plain + (moved - plain) / times;
     }
   }
@@ -204,8 +203,8 @@ double Evaluator::at(T step, bool left) const {
 
 template double Evaluator::at(std::int64_t, bool) const;
 template double Evaluator::at(Wide, bool) const;
-template Evaluator::Place<std::int64_t> Evaluator::locate(std::int64_t, bool) const;
-template Evaluator::Place<Wide> Evaluator::locate(Wide, bool) const;
-template double Evaluator::value(const Place<std::int64_t>&) const;
+template Evaluator::Spot<std::int64_t> Evaluator::locate(std::int64_t, bool) const;
+template Evaluator::Spot<Wide> Evaluator::locate(Wide, bool) const;
+template double Evaluator::value(const Spot<std::int64_t>&) const;
 
 }  // namespace clrfast

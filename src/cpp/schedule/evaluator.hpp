@@ -72,9 +72,19 @@ struct Evaluator {
   void fill(std::int64_t step, std::size_t n, Out* out) const;
 
  private:
-  // A place in a schedule: a piece, and how far its ends are. T is std::int64_t or Wide.
+  // In all of these T is std::int64_t or Wide. Which cycle a step falls into, and where.
   template <class T>
-  struct Place {
+  struct Turn {
+    T step;  // the end, for steps beyond it
+    std::int64_t cycle;
+    T position;   // steps since the cycle began
+    Wide length;  // of the cycle
+    bool left;    // whether the limit from the left is asked for, as it is at the end
+  };
+
+  // A piece, and how far its ends are.
+  template <class T>
+  struct Spot {
     const Piece* piece;
     T since;                // steps since the piece's start
     double k;               // the same, rounded
@@ -89,15 +99,17 @@ struct Evaluator {
   template <class T>
   double at(T step, bool left) const;
   template <class T>
-  Place<T> locate(T step, bool left) const;
+  Turn<T> turn_at(T step, bool left) const;
+  template <class T>
+  Spot<T> locate(T step, bool asks_left) const;
   template <class T>
   const Piece* piece_at(T position, bool left) const;
   template <class T>
   double factor(T step, std::int64_t cycle) const;
   template <class T>
-  double value(const Place<T>& place) const;
+  double value(const Spot<T>& spot) const;
   template <class T>
-  static double curve_at(const Curve& curve, const Place<T>& place);
+  static double curve_at(const Curve& curve, const Spot<T>& spot);
   double whole_value(std::int64_t step) const;
   template <class Out>
   std::size_t fill_run(std::int64_t step, std::size_t n, Out* out) const;

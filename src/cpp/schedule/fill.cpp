@@ -77,18 +77,18 @@ std::size_t Evaluator::fill_run(std::int64_t step, std::size_t n, Out* out) cons
     return n;
   };
   if (first >= whole_until || per == Per::step) return one_by_one();
-  const Place<std::int64_t> place = locate(step, false);
+  const Spot<std::int64_t> spot = locate(step, false);
   // The kernels count in 32 bits, and positions beyond 2^53 cannot be counted up in double.
   constexpr std::size_t kMost = std::size_t{1} << 30;
-  n = std::min({n, kMost, place.r < 1e9 ? static_cast<std::size_t>(place.r) : kMost});
-  if (place.piece->nested) {
-    if (place.factor != 1.0) return one_by_one();
-    place.piece->nested->evaluator().fill(place.since, n, out);
+  n = std::min({n, kMost, spot.r < 1e9 ? static_cast<std::size_t>(spot.r) : kMost});
+  if (spot.piece->nested) {
+    if (spot.factor != 1.0) return one_by_one();
+    spot.piece->nested->evaluator().fill(spot.since, n, out);
   } else {
-    const Shape shape = place.piece->curve.shape;
-    const bool moved = place.factor == 1.0 || follows_its_ends(shape);
-    if (place.k > 9e15 || !moved) return one_by_one();
-    fill_curve(scaled(place.piece->curve, place.factor, floor), place.k, place.r, place.n,
+    const Shape shape = spot.piece->curve.shape;
+    const bool moved = spot.factor == 1.0 || follows_its_ends(shape);
+    if (spot.k > 9e15 || !moved) return one_by_one();
+    fill_curve(scaled(spot.piece->curve, spot.factor, floor), spot.k, spot.r, spot.n,
                static_cast<int>(n), out);
   }
   return n;
