@@ -9,7 +9,6 @@ import datetime
 import json
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +59,7 @@ def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Any:
 
 
 def main(rank: int, address: str, wrapper: str, *cases: str) -> dict[str, dict[str, Any]]:
-    timeout = datetime.timedelta(seconds=40)
+    timeout = datetime.timedelta(seconds=60)  # in which no test that hangs passes
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2, timeout=timeout)
     results = {case: experiment(rank, wrapper, case) for case in cases}
     dist.destroy_process_group()
@@ -140,7 +139,6 @@ def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
         options["accumulate"] = 3
     steps = STEPS + 1 if case == "other steps" and rank == 1 else STEPS
     result: dict[str, Any] = {"error": None}
-    begun = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -150,7 +148,6 @@ def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
     except (Exception, KeyboardInterrupt) as error:
         result["error"] = f"{type(error).__name__}: {error}"
         log = getattr(error, "clrfast_log", None)
-    result["seconds"] = time.monotonic() - begun
     if log is not None:
         result |= {"lr": log.lr.tolist(), "loss": [float(v).hex() for v in log.loss], "status": log.status}
     result["unchanged"] = state(model, optimizer) == before

@@ -20,17 +20,19 @@ from clrfast import smoothing as smoothing
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import range_test as range_test
+from clrfast._range_test import recover as recover
 from clrfast.analysis import Analysis as Analysis
+from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Suggestion as Suggestion
 from clrfast.analysis import analyze as analyze
 from clrfast.logs import Log as Log
-from clrfast.schedules._schedule import Schedule as Schedule
+from clrfast.schedules import Schedule as Schedule
 
-Schedule.__module__ = "clrfast"
 __version__: str
 __all__ = [
     "Analysis",
     "Log",
+    "NoSuggestionError",
     "Schedule",
     "Suggestion",
     "analysis",
@@ -38,6 +40,7 @@ __all__ = [
     "build_config",
     "logs",
     "range_test",
+    "recover",
     "rules",
     "schedule",
     "schedules",

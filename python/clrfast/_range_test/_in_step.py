@@ -134,6 +134,7 @@ class Passes:
             if pattern is None:
                 raise RuntimeError("there was no pass that could be repeated")
             pattern.repeat()
+        self._usual = usual or begun  # where the first step has failed, its passes are all that is known
 
     def _enters(self, module: nn.Module, arguments: Any, keywords: Any) -> None:
         self._now.append(_Pass(module, arguments, keywords))

@@ -48,19 +48,22 @@ def range_test(
 
     Smith, arXiv:1506.01186, section 3.3. A row's loss is that of its batch before the update at its rate.
 
-    The test runs in train mode. However it ends (an exception and Ctrl-C included), these are put back in
-    place before it returns or raises, with the same tensor objects: parameters, buffers, gradients,
-    `requires_grad`, each module's mode, the optimizer's state, groups and plain attributes (a scheduler
-    attached to it notices nothing), the scaler, the random generators of Python, NumPy (the global one),
-    PyTorch (CPU, CUDA, MPS) and the loader. The copies are held in memory: room for the model and the
-    optimizer's state once more. Other attributes of modules, and what the loader's data set does, are not.
+    The test runs in train mode; a module that is in eval mode inside a model in train mode, such as a frozen
+    batch norm, stays so. However it ends (an exception and Ctrl-C included), all that it changed is put back
+    in place before it returns or raises, with the same tensor objects: parameters, buffers, gradients, the
+    optimizer's state and groups, the plain attributes of modules, optimizers, samplers and data sets, what
+    is reachable from `loss_fn` or `train_step`, and the random generators of Python, NumPy (the global one),
+    PyTorch (CPU, CUDA, MPS) and the loader. A signal that comes meanwhile waits until that is done. What
+    cannot be put back is named in a warning. Copies are held in memory, of what can change: frozen parameters
+    are watched, not copied. The log so far is attached to an exception as ``error.clrfast_log``.
 
     A device is not asked for the loss at each step: the losses stay there, and so does the decision to stop,
     which is read back every 10 steps (5 % of them if that is more); what was recorded after the decisive
     loss is cut off.
 
-    Where several processes train one model, all must stop at the same step: let `train_step` return the mean
-    of their losses.
+    Where several processes train one model (`DistributedDataParallel`, `fully_shard`, or `process_group` is
+    given), they average their losses at these checks, agree on the end, and get the same log; what is raised
+    in one is raised in it, and as a RuntimeError in the others.
 
     Args:
         model: The module to train.
@@ -73,9 +76,9 @@ def range_test(
         loader: The batches, iterated anew when they end. One that can only be passed once ends the test.
         start_lr: The first rate, > 0.
         end_lr: The last one, greater than `start_lr`.
-        num_iter: Steps of the ramp, >= 2. The curve is as noisy as its batches are, so more steps place the
+        steps: Steps of the test, >= 2. The curve is as noisy as its batches are, so more steps place the
             range better; fewer than 100 over many decades place it badly.
-        mode: 'exp' (equal ratios) or 'linear' (equal differences).
+        shape: 'exponential' (equal ratios) or 'linear' (equal differences).
         stop_factor: The test stops when the loss has risen above its lowest level by this many times the fall
             to that level, > 0; infinity stops at nothing but NaN and infinite losses, which always stop.
             Losses may be negative, and a rise must outlast a few steps and the noise of the first losses.
@@ -87,7 +90,11 @@ def range_test(
             whole training step, with the optimizer, and returns its loss, a scalar tensor or a number. Needs
             ``loss_fn=None``.
         also: Further modules, optimizers or schedulers to restore, which `train_step` changes.
-        progress: True shows a bar (needs tqdm); a function is called with the steps done and `num_iter`.
+        progress: True shows a bar (needs tqdm); a function is called with the steps done and `steps`.
+        checkpoint: A file that holds the state before the test while it runs, for :func:`clrfast.recover`
+            after a kill; removed at the end.
+        log_file: A CSV file that holds what was recorded, written anew at each check and at the end.
+        process_group: The processes that test one model together, where nothing that wraps it says so.
 
     Returns:
         The log, one row for each step up to the one that stopped the test, which `status` explains.

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clrfast._range_test import _disk
 from clrfast._range_test._stop_rule import Watch
 from clrfast.logs import Log
 
@@ -55,7 +54,7 @@ class Record:
     def write(self, log: Log) -> None:
         """Write the log to its file, if there is one."""
         if self._file is not None:
-            _disk.write(self._file, log.to_csv)
+            log.to_csv(self._file)
 
 
 def _note(error: BaseException, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clrfast import _check
 from clrfast._require import require
 from clrfast._visible import visible
 from clrfast._write import write_file
@@ -166,8 +167,7 @@ class Log:
         Raises:
             ValueError: It is out of range.
         """
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta!r}")
+        _check.beta(beta)
         loss = np.empty(len(self))
         offsets = [0, len(self)] if self.offsets is None else self.offsets
         for begin, end in zip(offsets, offsets[1:]):
