@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -92,8 +92,8 @@ def test_is_there_during_the_test_alone(tmp_path: Path, how: str) -> None:
 def test_an_interrupt_while_it_is_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def save(state: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    def save(state: Any, file: BinaryIO) -> None:
+        file.write(b"half")
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(torch, "save", save)
