@@ -42,7 +42,8 @@ def real(
 
 def _text(bound: float) -> str:
     """A bound as people write it, and exactly."""
-    return repr(int(bound)) if bound.is_integer() and abs(bound) < 1e17 else repr(bound)
+    number = float(bound)
+    return repr(int(number)) if number.is_integer() and abs(number) < 1e17 else repr(number)
 
 
 def whole(name: str, value: SupportsIndex, *, least: int = 0, most: int = 2**53) -> int:

@@ -476,7 +476,7 @@ def test_undoes_the_smoothing_of_a_known_average(tmp_path: Path) -> None:
     log = Log(np.tile(lr, 2), np.tile(recorded, 2), runs=("a", "b"), offsets=np.array([0, 300, 600]))
     np.testing.assert_allclose(log.unsmoothed(0.98).loss, np.tile(expected, 2), rtol=1e-10, atol=1e-10)
     assert log.unsmoothed(0.98).runs == log.runs
-    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got 1"):
+    with pytest.raises(ValueError, match=r"beta must be finite and >= 0 and < 1, got 1"):
         log.unsmoothed(1)
 
 
