@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clrfast import Schedule, schedules
@@ -119,6 +119,7 @@ def schedule_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 lookalikes = st.recursive(schedule_of(scalars), schedule_of, max_leaves=4)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # it draws much, on machines that may be busy
 @given(st.one_of(anything, lookalikes, lookalikes.map(lambda plain: {"format": 1, **plain})))
 def test_any_json_gives_a_schedule_or_a_value_error(plain: Any) -> None:
     try:

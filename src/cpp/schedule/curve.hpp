@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 namespace clrfast {
 
@@ -33,7 +34,9 @@ struct Curve {
 // The value with its distance from `floor` multiplied. A factor of 1 changes no bit.
 inline double scaled(double value, double factor, double floor) {
   if (factor == 1.0) return value;
-  return std::min(std::max(floor + factor * (value - floor), -kHuge), kHuge);
+  constexpr double kMost = std::numeric_limits<double>::max();
+  const double distance = std::min(std::max(value - floor, -kMost), kMost);
+  return std::min(std::max(floor + factor * distance, -kHuge), kHuge);
 }
 
 // The curve whose ends are scaled.
