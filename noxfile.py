@@ -38,7 +38,7 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=False)
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest releases that pyproject.toml states."""
-    session.run(".ci/versions", "oldest", "oldest-torch", external=True)
+    session.run(".ci/versions", "oldest", "older-torch", external=True)
 
 
 @nox.session(python=False)
