@@ -45,8 +45,8 @@ class DeviceScheduleLR(_history.WithHistory, LRScheduler):
     ``optimizer.step()`` and ``scheduler.step()`` goes on in its schedule each time it is replayed, and a step
     can be compiled too. Nothing is read back but by `last_epoch` and what needs it.
 
-    The table has a row for each step of the schedules and for what is held then, of 8 bytes for each different
-    schedule. No step is told from another, so nobody is warned about the order of calls.
+    The table has a row for each step of the schedules, and one for what is held then, of 8 bytes for each
+    different schedule. No step is told from another, so nobody is warned about the order of calls.
 
     Args:
         optimizer: The optimizer to drive. All that is driven must be tensors, on one device.
