@@ -48,22 +48,32 @@ def range_test(
 
     Smith, arXiv:1506.01186, section 3.3. A row's loss is that of its batch before the update at its rate.
 
-    The test runs in train mode; a module that is in eval mode inside a model in train mode, such as a frozen
-    batch norm, stays so. However it ends (an exception and Ctrl-C included), all that it changed is put back
-    in place before it returns or raises, with the same tensor objects: parameters, buffers, gradients, the
-    optimizer's state and groups, the plain attributes of modules, optimizers, samplers and data sets, what
-    is reachable from `loss_fn` or `train_step`, and the random generators of Python, NumPy (the global one),
-    PyTorch (CPU, CUDA, MPS) and the loader. A signal that comes meanwhile waits until that is done. What
-    cannot be put back is named in a warning. Copies are held in memory, of what can change: frozen parameters
-    are watched, not copied. The log so far is attached to an exception as ``error.clrfast_log``.
+    However the test ends (an exception and Ctrl-C included), these are put back in place before it returns or
+    raises, with the same objects: of modules parameters, buffers, gradients, modes and all other attributes,
+    through containers and the objects that these hold; optimizers, those inside of others too, and the
+    scaler; the random generators of Python, NumPy (the global one) and PyTorch (CPU, CUDA, MPS); of the
+    loader, its samplers and its data set, generators, counters and what else is small; and whatever can save
+    its state (averages of weights, second optimizers, schedulers) that `train_step` or `loss_fn` reaches by
+    its closure, defaults, object or globals. What cannot be put back is named in a warning: an iterator that
+    goes on, a large frozen tensor that was written unseen. What the class of an object holds, and what lies
+    outside of the process, are not looked after.
+
+    Copies are held in memory: room for the model and the optimizer's state once more. Frozen tensors of 1 MiB
+    and more are copied only when an operation of PyTorch writes them, if they sum up to more than 32 MiB.
+    Nothing is written that did not change. In the main thread, signals for which Python has a handler wait
+    while things are put back, and are delivered then; what is thrown into another thread asynchronously may
+    hit the very last instructions of it. Whatever ends the test carries the log so far as `clrfast_log`.
+
+    Modules in eval mode stay so; a model that is in eval mode as a whole is put into train mode.
 
     A device is not asked for the loss at each step: the losses stay there, and so does the decision to stop,
     which is read back every 10 steps (5 % of them if that is more); what was recorded after the decisive
     loss is cut off.
 
-    Where several processes train one model (`DistributedDataParallel`, `fully_shard`, or `process_group` is
-    given), they average their losses at these checks, agree on the end, and get the same log; what is raised
-    in one is raised in it, and as a RuntimeError in the others.
+    Where several processes train one model, each calls this with its own batches. Losses are averaged where
+    the decision to stop is read, and nowhere else; each process gets the same log, and all end together when
+    one has a loss that is not finite, has no more batches, or raises (the others then raise RuntimeError).
+    One that breaks off in the midst of a pass frees the others by ending, or by their group's timeout.
 
     Args:
         model: The module to train.
@@ -87,14 +97,16 @@ def range_test(
         scaler: A gradient scaler; `train_step` uses it by itself.
         device: Where batches are moved to; the model's own by default.
         train_step: Called with each batch, as the loader gives it, in place of everything above: it does one
-            whole training step, with the optimizer, and returns its loss, a scalar tensor or a number. Needs
-            ``loss_fn=None``.
-        also: Further modules, optimizers or schedulers to restore, which `train_step` changes.
+            whole training step, with the optimizer, and returns its loss, a scalar tensor or a real number.
+            Needs ``loss_fn=None``.
+        also: Further modules, optimizers or other objects to restore, which `train_step` changes.
         progress: True shows a bar (needs tqdm); a function is called with the steps done and `steps`.
-        checkpoint: A file that holds the state before the test while it runs, for :func:`clrfast.recover`
-            after a kill; removed at the end.
-        log_file: A CSV file that holds what was recorded, written anew at each check and at the end.
-        process_group: The processes that test one model together, where nothing that wraps it says so.
+        checkpoint: A file, which must not be there, for the state before the test: `clrfast.recover` and
+            ``clrfast recover`` give it back if the process is killed. Removed when all has been put back. In
+            several processes each writes its own, with its rank at the end of the name.
+        log_file: A CSV file for the log so far, written anew at each check, and at the end however that comes.
+        process_group: The group of processes that train the model; by default that of a model which is
+            wrapped (`DistributedDataParallel`, `fully_shard`), and none where it is not.
 
     Returns:
         The log, one row for each step up to the one that stopped the test, which `status` explains.
@@ -102,6 +114,9 @@ def range_test(
     Raises:
         TypeError, ValueError: An argument is not as said above, the loader is empty, or a batch or a loss has
             no such form. Everything has been restored.
+        OSError: `checkpoint` is there already, or a file cannot be written. Everything has been restored.
+        RuntimeError: Another process failed; or something could not be put back after several attempts, and
+            the checkpoint, if any, stays.
         ImportError: torch is missing, or tqdm for ``progress=True``.
     """
     require("torch", "range_test()", extra="torch")
