@@ -104,7 +104,7 @@ def range_test(
         checkpoint: A file, which must not be there, for the state before the test: `clrfast.recover` and
             ``clrfast recover`` give it back if the process is killed. Removed when all has been put back. In
             several processes each writes its own, with its rank at the end of the name.
-        log_file: A CSV file for the log so far, written anew at each check, and at the end however that comes.
+        log_file: A CSV file for the log so far, written anew at each check, and at the end in any case.
         process_group: The group of processes that train the model; by default that of a model which is
             wrapped (`DistributedDataParallel`, `fully_shard`), and none where it is not.
 
