@@ -31,7 +31,7 @@ FAILURES = {
 COMMON = ["plain", "fresh", "accumulates", "nan", "one pass", *FAILURES]
 CASES = {
     "ddp": [*COMMON, "plain view", "forward raises", "empty", "other steps"],
-    "fsdp": COMMON,
+    "fsdp": [*COMMON, "dies"],
     "none": ["by hand"],
 }
 
@@ -58,7 +58,7 @@ def experiments(wrapper: str) -> list[dict[str, Any]]:
             for rank, out in enumerate(outs)
         ]
         try:
-            errors = [process.communicate(timeout=240)[1] for process in started]
+            errors = [process.communicate(timeout=150)[1] for process in started]
         finally:
             for process in started:
                 process.kill()
@@ -143,6 +143,13 @@ def test_an_exception_inside_a_forward_pass_ends_both() -> None:
     assert second["error"] == "ValueError: boom in forward"
     assert first["error"].endswith("in process 1 of 2, in step 8: ValueError: boom in forward")
     same_log(first, second)
+
+
+def test_a_process_that_leaves_in_the_midst_of_a_pass_frees_the_other() -> None:
+    first, second = both("fsdp", "dies")
+    assert second["error"] == "ValueError: boom in forward"
+    assert first["error"].startswith("RuntimeError")
+    assert "connection" in first["error"].lower()
 
 
 def test_a_start_that_fails_in_one_process_fails_in_both() -> None:

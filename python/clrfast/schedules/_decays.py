@@ -114,7 +114,7 @@ def power(
 ) -> Schedule:
     """``min(max_lr, batch_size * amplitude * n ** power)`` after n tokens, without an end.
 
-    Equation 7 of the Power scheduler, Shen et al., arXiv:2408.13359, whose a is `amplitude` and whose b is
+    The Power scheduler of Shen et al., arXiv:2408.13359, whose a is `amplitude` and whose b is
     `power`; ``n = step * batch_size * sequence_length`` tokens have been seen at a step. The paper's warm-up
     and decay are `warmup`, or `Schedule.rewarm`, and `Schedule.cooldown_from`.
 
