@@ -61,8 +61,7 @@ def state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Any:
 def main(rank: int, address: str, wrapper: str, *cases: str) -> dict[str, dict[str, Any]]:
     timeout = datetime.timedelta(seconds=60)  # in which no test that hangs passes
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2, timeout=timeout)
-    results = {case: experiment(rank, wrapper, case) for case in cases}
-    return results
+    return {case: experiment(rank, wrapper, case) for case in cases}
 
 
 def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
