@@ -310,6 +310,18 @@ def _samples(tmp_path_factory: pytest.TempPathFactory) -> None:
     SAMPLES["runs.zip"] = log_files.zipped({name: SAMPLES[name] for name in ("log.csv", "log.npz")})
 
 
+def assert_read_or_refused(path: Path) -> None:
+    """No other exception than ValueError, with the file's name in it; and columns of one length."""
+    try:
+        log = read(path)
+    except ValueError as error:
+        if str(path) not in str(error):
+            raise
+    else:
+        assert len(log.lr) == len(log.loss)
+        assert not np.isnan(log.lr).any()
+
+
 @given(data=st.data())
 def test_any_damage_is_read_or_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No other exception than ValueError, with the file's name in it; and columns of one length."""
@@ -320,14 +332,7 @@ def test_any_damage_is_read_or_refused(data: st.DataObject, tmp_path_factory: py
     content = content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]
     path = tmp_path_factory.mktemp("logs") / name
     path.write_bytes(content)
-    try:
-        log = read(path)
-    except ValueError as error:
-        if str(path) not in str(error):
-            raise
-    else:
-        assert len(log.lr) == len(log.loss)
-        assert not np.isnan(log.lr).any()
+    assert_read_or_refused(path)
 
 
 @pytest.mark.parametrize(
@@ -360,14 +365,7 @@ def test_any_bytes_are_read_or_refused(data: st.DataObject, tmp_path_factory: py
     start = SAMPLES[name][: data.draw(st.integers(0, 300))] if data.draw(st.booleans()) else b""
     path = tmp_path_factory.mktemp("logs") / name
     path.write_bytes(start + data.draw(st.binary(max_size=300)))
-    try:
-        log = read(path)
-    except ValueError as error:
-        if str(path) not in str(error):
-            raise
-    else:
-        assert len(log.lr) == len(log.loss)
-        assert not np.isnan(log.lr).any()
+    assert_read_or_refused(path)
 
 
 @pytest.mark.parametrize(

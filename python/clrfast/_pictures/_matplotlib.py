@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from clrfast._pictures._axes import new_axes
 from clrfast._pictures._picture import BOUND_COLOURS, LOSS_COLOUR, OTHERS_COLOUR, PHASE_COLOURS, Picture
-from clrfast._require import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 def plot(picture: Picture, ax: Axes | None, *, intervals: bool, legend: bool) -> Axes:
     """Draw the picture into `ax`; see :meth:`clrfast.Analysis.plot`."""
     if ax is None:
-        require("matplotlib", "plot()", extra="plot")
-        from matplotlib import pyplot as plt
-
-        _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+        ax = new_axes(figsize=(8, 5))
     if picture.rows is not None:
         ax.plot(*picture.rows, color=LOSS_COLOUR, alpha=0.3, lw=0.8, label="loss")
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from clrfast._require import require
+from clrfast._pictures._axes import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,10 +23,7 @@ def steps_to_show(last: int) -> npt.NDArray[np.int64]:
 def plot(steps: npt.NDArray[np.int64], values: npt.NDArray[np.float64], ax: Axes | None) -> Axes:
     """Draw values against steps, both of shape (n,), into `ax` or new axes."""
     if ax is None:
-        require("matplotlib", "plot()", extra="plot")
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(layout="constrained").add_subplot()
+        ax = new_axes()
     ax.plot(steps, values)
     ax.set_xlabel("Step")
     ax.set_ylabel("Learning rate")

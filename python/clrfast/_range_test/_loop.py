@@ -143,7 +143,7 @@ def range_test(
     from clrfast._range_test._reachable import reachable
     from clrfast._range_test._record import Record
     from clrfast._range_test._signals import Signals, guarded
-    from clrfast._range_test._snapshot import Snapshot, named
+    from clrfast._range_test._snapshot import Snapshot, numbered
     from clrfast._range_test._stop_rule import Watch
     from clrfast._range_test._training_step import Batches, Step, check_loss, train_alone
 
@@ -159,10 +159,11 @@ def range_test(
         step = lambda batches: whole(batches[0])  # noqa: E731
 
     processes = find(model, process_group)
-    with processes.starting() if processes else nullcontext():
+    starting: Callable[[], AbstractContextManager[None]] = processes.starting if processes else nullcontext
+    with starting():
         saved_to = None if checkpoint is None else Checkpoint(checkpoint)
-        holders = {"model": model, "optimizer": optimizer, "scaler": scaler, **named(extra, "also")}
-        holders |= named(reachable(train_step or loss_fn), "train_step" if train_step else "loss_fn")
+        holders = {"model": model, "optimizer": optimizer, "scaler": scaler, **numbered(extra, "also")}
+        holders |= numbered(reachable(train_step or loss_fn), "train_step" if train_step else "loss_fn")
         snapshot = Snapshot(holders, loader)
         if snapshot.kept_out:
             _warn("cannot put back", snapshot.kept_out)
@@ -178,7 +179,7 @@ def range_test(
         return check_loss(step(taken), "train_step")
 
     def train(signals: Signals) -> Log:
-        with processes.starting() if processes else nullcontext():
+        with starting():
             signals.release()
             if saved_to is not None:
                 saved_to.write(model, optimizer, extra)
@@ -189,14 +190,7 @@ def range_test(
             if not batches.look_ahead(batches_a_step):
                 raise ValueError("loader must give a batch for each step, got none")
             signals.pause()
-        bar = (
-            nullcontext(progress or None)
-            if progress is not True
-            else _bar(count)
-            if is_first
-            else nullcontext()
-        )
-        with bar as tell, snapshot.watch or nullcontext():
+        with _progress(progress, count, is_first) as tell, snapshot.watch or nullcontext():
             if isinstance(watch, SharedWatch):
                 train_in_step(record, watch, signals, batches, batches_a_step, one_step, tell)
             else:
@@ -236,7 +230,13 @@ def _set_rate(group: dict[str, Any], rate: float) -> None:
 
 
 @contextmanager
-def _bar(steps: int) -> Iterator[Callable[[int, int], object]]:
+def _progress(
+    progress: bool | Callable[[int, int], object], steps: int, shows_bar: bool
+) -> Iterator[Callable[[int, int], object] | None]:
+    """Give the function that is told how far the test is, or None."""
+    if progress is not True or not shows_bar:
+        yield None if isinstance(progress, bool) else progress
+        return
     from tqdm import tqdm
 
     with tqdm(total=steps, desc="range test", unit="step") as bar:

@@ -289,6 +289,6 @@ def _article(name: str) -> str:
     return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
 
 
-def named(values: Iterable[object], name: str) -> dict[str, object]:
+def numbered(values: Iterable[object], name: str) -> dict[str, object]:
     """Return values under a name and their place, for warnings."""
     return {f"{name}[{i}]": value for i, value in enumerate(values)}

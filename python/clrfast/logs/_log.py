@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clrfast import _check
-from clrfast._require import require
+from clrfast._pictures._axes import new_axes
 from clrfast._visible import visible
 from clrfast._write import write_file
 
@@ -187,10 +187,7 @@ class Log:
             The axes drawn into. Nothing is shown or saved. Needs matplotlib.
         """
         if ax is None:
-            require("matplotlib", "plot()", extra="plot")
-            from matplotlib import pyplot as plt
-
-            _, ax = plt.subplots(layout="constrained")
+            ax = new_axes()
         ax.plot(self.lr, self.loss, lw=1)
         ax.set_xscale("log")
         ax.set_xlabel("Learning rate")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.optim import Optimizer
 
-from clrfast import _check, _require
+from clrfast import _check
+from clrfast._pictures._axes import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,10 +78,7 @@ class WithHistory:
         table = self._table(max(last, now), 2 * _MOST)
         values = table[_check.choice("name", name, [key for key in table if key != "step"])]
         if ax is None:
-            _require.require("matplotlib", "plot()", extra="plot")
-            import matplotlib.pyplot as plt
-
-            ax = plt.figure(layout="constrained").add_subplot()
+            ax = new_axes()
         curves, groups = np.unique(values, axis=1, return_inverse=True)
         for index, curve in enumerate(curves.T):  # a line for each different group
             members = np.flatnonzero(groups.reshape(-1) == index)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from clrfast import _check, _core
-from clrfast._require import require
 from clrfast.schedules import _json, _parts
 
 if TYPE_CHECKING:
@@ -267,7 +266,6 @@ class Schedule(_core.Schedule):
         Returns:
             The axes, never shown: call ``matplotlib.pyplot.show()`` for that.
         """
-        require("matplotlib", "plot()", extra="plot")
         from clrfast._pictures import _schedule as _picture
 
         last = self._natural_length() if steps is None else _check.whole("steps", steps, least=1)

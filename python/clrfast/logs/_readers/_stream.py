@@ -10,6 +10,7 @@ import numpy as np
 
 from clrfast._require import require
 from clrfast._visible import visible
+from clrfast.analysis._columns import in_groups
 from clrfast.logs._readers import _limits, format_of
 from clrfast.logs._readers._budget import Budget, ExpansionError
 from clrfast.logs._readers._decoder import DecodedRows, Decoder
@@ -183,9 +184,8 @@ def _by_run(rows: DecodedRows) -> Iterator[tuple[str | None, LogRows]]:
     labels = [_text(label) for label in rows.labels]
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     of_rows = np.fromiter((numbers[label] for label in labels), np.intp, len(labels))
-    order = np.argsort(of_rows, kind="stable")
-    ends = np.cumsum(np.bincount(of_rows, minlength=len(numbers)))
-    for label, begin, end in zip(numbers, [0, *ends], ends):
+    order, starts = in_groups(of_rows, len(numbers))
+    for label, begin, end in zip(numbers, starts, starts[1:]):
         yield label, columns.take(order[begin:end])
 
 
