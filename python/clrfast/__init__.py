@@ -19,6 +19,8 @@ from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
+from clrfast._range_test import Progress as Progress
+from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
 from clrfast.analysis import Analysis as Analysis
@@ -33,6 +35,8 @@ __all__ = [
     "Analysis",
     "Log",
     "NoSuggestionError",
+    "Progress",
+    "RangeTest",
     "Schedule",
     "Suggestion",
     "analysis",

@@ -25,7 +25,7 @@ from experiments import make, run, train
 model, optimizer = make(optimizer=sys.argv[2])
 torch.save([model.state_dict(), optimizer.state_dict()], sys.argv[1] + ".expected")
 run(model, optimizer, checkpoint=sys.argv[1], log_file=sys.argv[1] + ".csv",
-    progress=lambda done, steps: done == 15 and os.kill(os.getpid(), signal.SIGKILL))
+    progress=lambda now: now.step == 10 and os.kill(os.getpid(), signal.SIGKILL))
 """
 
 
@@ -72,9 +72,9 @@ def test_is_there_during_the_test_alone(tmp_path: Path, how: str) -> None:
     path = tmp_path / "before.pt"
     there = []
 
-    def progress(done: int, steps: int) -> None:
+    def progress(now: clrfast.Progress) -> None:
         there.append([file.name for file in tmp_path.iterdir()])
-        if how == "raises" and done == 5:
+        if how == "raises" and now.step == 10:
             raise KeyboardInterrupt
 
     model, optimizer = make()

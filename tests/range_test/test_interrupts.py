@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import clrfast
 import interrupts
@@ -42,7 +43,7 @@ def test_the_survey_finds_damage() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
-@pytest.mark.parametrize("method", ["clone", "copy_", "detach", "reshape", "backward"])
+@pytest.mark.parametrize("method", ["clone", "copy_", "detach", "item", "backward"])
 def test_survives_each_failure_of_tensors(
     method: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,15 +93,16 @@ def test_says_so_where_it_cannot_be_put_back(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_signals_reach_their_handlers_at_once_while_the_test_runs(terminated: list[int]) -> None:
-    seen = []
+    seen: list[int] = []
 
-    def progress(done: int, steps: int) -> None:
-        if done == 3:
+    def loss_fn(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if len(seen) == 2:
             signal.raise_signal(signal.SIGTERM)
         seen.append(len(terminated))
+        return F.cross_entropy(output, target)
 
     handler = signal.getsignal(signal.SIGTERM)
-    assert len(run(*make(), progress=progress)) == 20
+    assert len(run(*make(), loss_fn=loss_fn)) == 20
     assert seen == [0] * 2 + [1] * 18
     assert signal.getsignal(signal.SIGTERM) is handler
 
@@ -159,8 +161,8 @@ def test_a_handler_that_the_test_sets_stays() -> None:
 
 
 def test_the_log_comes_with_the_exception_and_stays_on_disk(tmp_path: Any) -> None:
-    def progress(done: int, steps: int) -> None:
-        if done == 13:
+    def progress(now: clrfast.Progress) -> None:
+        if now.step == 10:
             raise ValueError("no more")
 
     path = tmp_path / "log.csv"
@@ -168,8 +170,8 @@ def test_the_log_comes_with_the_exception_and_stays_on_disk(tmp_path: Any) -> No
         run(*make(), progress=progress, log_file=path)
     expected = run(*make())
     log = caught.value.clrfast_log
-    assert log.status == f"Interrupted after 13 of 20 steps, at lr {log.lr[-1]:.3g}: ValueError: no more."
-    assert log.loss.tolist() == expected.loss.tolist()[:13]
+    assert log.status == f"Interrupted after 10 of 20 steps, at lr {log.lr[-1]:.3g}: ValueError: no more."
+    assert log.loss.tolist() == expected.loss.tolist()[:10]
     assert clrfast.logs.read(path).loss.tolist() == log.loss.tolist()
 
 
@@ -177,11 +179,11 @@ def test_the_log_is_on_disk_while_the_test_runs(tmp_path: Any) -> None:
     path = tmp_path / "log.csv"
     rows = []
 
-    def progress(done: int, steps: int) -> None:
+    def progress(now: clrfast.Progress) -> None:
         rows.append(len(clrfast.logs.read(path)) if path.exists() else 0)
 
     log = run(*make(), steps=25, progress=progress, log_file=path)
-    assert rows == [0] * 9 + [10] * 10 + [20] * 6
+    assert rows == [10, 20, 25]
     assert clrfast.logs.read(path).loss.tolist() == log.loss.tolist()
     assert [file.name for file in tmp_path.iterdir()] == ["log.csv"]
 

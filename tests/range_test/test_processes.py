@@ -154,7 +154,7 @@ def test_a_process_that_leaves_in_the_midst_of_a_pass_frees_the_other() -> None:
 
 def test_a_start_that_fails_in_one_process_fails_in_both() -> None:
     first, second = both("ddp", "empty")
-    assert second["error"] == "ValueError: loader must give a batch for each step, got none"
+    assert second["error"].startswith("ValueError: loader must give a batch for each step, got none")
     assert first["error"] == "RuntimeError: the range test could not start in process 1 of 2"
 
 

@@ -39,3 +39,22 @@ def save_shared() -> list[Callable[[], object]]:
     if torch.backends.mps.is_available():
         undo.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
     return undo
+
+
+def reseed(generator: Any, seed: tuple[int, ...]) -> None:
+    """Give a generator of one of `KINDS` a state that follows from `seed`."""
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(number)
+    elif isinstance(generator, (random.Random, np.random.RandomState)):
+        generator.seed(number)
+    else:
+        bits = generator.bit_generator if isinstance(generator, np.random.Generator) else generator
+        bits.state = type(bits)(number).state
+
+
+def reseed_shared(seed: int) -> None:
+    """Give Python's, NumPy's and PyTorch's own generators states that follow from `seed`."""
+    random.seed(seed)
+    np.random.seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    torch.manual_seed(seed)  # those of all devices, too

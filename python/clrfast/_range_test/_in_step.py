@@ -1,201 +1,129 @@
-"""The loop of a range test in several processes: whatever happens in one, no other waits for it in vain."""
+"""How a range test goes from step to step: alone, or with other processes, which never wait in vain."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
 
+from clrfast._range_test._passes import Passes
 from clrfast._range_test._processes import SharedWatch
 from clrfast._range_test._record import Record, named
 from clrfast._range_test._signals import Signals
-from clrfast._range_test._training_step import Batches
+
+NO_MORE = "the loader can be passed only once and gave no more batches"
 
 
-def train_in_step(
-    record: Record,
-    watch: SharedWatch,
-    signals: Signals,
-    batches: Batches,
-    batches_a_step: int,
-    step: Callable[[list[Any], float], Tensor | float],
-    tell: Callable[[int, int], object] | None,
-) -> None:
-    """Train as one process does, and go on for the others' sake until all know how it ends.
+class Alone:
+    """One process: nobody waits for it."""
 
-    Passes through a wrapped model communicate, and so all processes must make the same ones until they next
-    agree. A process that has no more batches repeats its last step; one in which a step has failed makes up
-    for the passes that are missing, with gradients of 0.
-
-    Raises:
-        BaseException: What was raised in this process.
-        RuntimeError: Something was raised in another one.
-    """
-    processes = watch.processes
-    passes = Passes(processes.wrapped, batches_a_step)
-    failure: BaseException | None = None
-    last: list[Any] = []
-    steps = len(record.rates)
-    processes.agree_to_start(record.rates, watch.factor, batches_a_step)
-    for done, rate in enumerate(record.rates.tolist(), start=1):
-        loss: Tensor | float = math.nan
-        taken: list[Any] = []
-        passes.begin()
-        if failure is None and watch.ended == math.inf:
-            try:
-                taken = _interruptible(signals, batches.take, batches_a_step)
-                watch.ended = watch.ended if taken else done - 1
-            except BaseException as error:
-                failure, watch.failed = error, done - 1
-        last = taken or last
-        if passes.broken and failure is not None:
-            _make_up(passes, failure)
-        else:
-            try:
-                loss = _interruptible(signals, step, last, rate)
-                if tell and taken:
-                    _interruptible(signals, tell, done, steps)
-            except BaseException as error:
-                failure, watch.failed = failure or error, min(watch.failed, done - 1)
-                passes.broken = True
-                _make_up(passes, failure)
-        if record.add(loss):
-            break
-    watch.finish()
-    if watch.first_failure < math.inf:
-        said = processes.texts(None if failure is None else named(failure))
-        if failure is not None:
-            raise failure
-        rank, text = next((rank, text) for rank, text in enumerate(said) if text is not None)
-        raise RuntimeError(
-            f"the range test failed in process {rank} of {processes.count}, in step "
-            f"{int(watch.first_failure) + 1}: {text}"
-        )
-
-
-def _interruptible(signals: Signals, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Let signals through during `work` alone: in between, the others wait for this process."""
-    try:
-        signals.release()
-        return work(*arguments)
-    finally:
-        signals.pause()
-
-
-def _make_up(passes: Passes, failure: BaseException) -> None:
-    try:
-        passes.complete()
-    except Exception:  # the others are freed when this process ends, or by their group's timeout
-        raise failure from None
-
-
-class Passes:
-    """The passes of a step through modules that communicate, so that missing ones can be made up for.
-
-    Args:
-        modules: Those modules; each gets hooks, which go when its attributes are put back.
-        expected: How many passes a step has, until one has been seen.
-    """
-
-    def __init__(self, modules: list[nn.Module], expected: int) -> None:
-        """Start to watch."""
-        self.broken = False
-        self._expected = expected
-        self._now: list[_Pass] = []
-        self._usual: list[_Pass] = []
-        for module in modules:
-            module.register_forward_pre_hook(self._enters, prepend=True, with_kwargs=True)
-            module.register_forward_hook(self._leaves)
+    def __init__(self, record: Record) -> None:
+        """Record nothing yet."""
+        self._record = record
 
     def begin(self) -> None:
         """A step begins."""
-        if not self.broken:
-            self._usual = self._now or self._usual
-        self._now = []
 
-    def complete(self) -> None:
-        """Make the passes that the step has not made, as far as its last whole one says which.
+    def end(self, loss: Tensor | float) -> bool:
+        """A step has ended with this loss; return whether it is known by now that the test stops."""
+        return self._record.add(loss)
+
+    def goes_on_without_batches(self) -> bool:
+        """Return whether steps must be made though the loader has ended."""
+        self._record.why = NO_MORE
+        return False
+
+    def leave(self, error: BaseException | None) -> None:
+        """The loop has ended, or was left."""
+
+
+class InStep:
+    """Several processes: train as one does, and go on for the others' sake until all know how it ends.
+
+    Passes through a wrapped model communicate, and so all processes must make the same ones until they next
+    agree. A process that has no more batches repeats its last step; one in which a step has failed makes up
+    for the passes that are missing, with gradients of 0. Signals wait wherever the others wait for this one.
+
+    Args:
+        record: Where losses go.
+        watch: Its watch.
+        signals: Paused here, and released by whoever lets the user's code run.
+        batches_a_step: Passes of a step, until one has been seen.
+    """
+
+    def __init__(self, record: Record, watch: SharedWatch, signals: Signals, batches_a_step: int) -> None:
+        """Communicate nothing yet."""
+        self._record, self._watch, self._signals = record, watch, signals
+        self._batches_a_step = batches_a_step
+        record.why = NO_MORE
+        self._passes: Passes | None = None
+        self._known = self._within = self._over = False
+
+    def begin(self) -> None:
+        """A step begins, the first one when all processes are ready.
 
         Raises:
-            RuntimeError: A pass was broken off in its midst, or there was none yet.
+            RuntimeError: Another process is not.
+            ValueError: They were not asked for the same test.
         """
-        usual = self._usual
-        begun, self._now = self._now, []
-        for i, one in enumerate(begun):
-            pattern = usual[i] if i < len(usual) else None
-            one.complete(pattern)
-        count = len(usual) if usual else self._expected
-        for i in range(len(begun), count):
-            pattern = usual[i] if usual else begun[-1] if begun else None
-            if pattern is None:
-                raise RuntimeError("there was no pass that could be repeated")
-            pattern.repeat()
-        self._usual = usual or begun  # where the first step has failed, its passes are all that is known
+        self._signals.pause()
+        if self._passes is None:
+            self._known = True
+            self._watch.processes.agree_to_start(self._record.rates, self._watch.factor, self._batches_a_step)
+            self._passes = Passes(self._watch.processes.wrapped, self._batches_a_step)
+        self._passes.begin()
+        self._within = True
 
-    def _enters(self, module: nn.Module, arguments: Any, keywords: Any) -> None:
-        self._now.append(_Pass(module, arguments, keywords))
+    def end(self, loss: Tensor | float) -> bool:
+        """A step has ended with this loss; return whether all know by now that the test stops."""
+        self._signals.pause()
+        self._within = False
+        stop = self._record.add(loss)
+        self._over = stop or self._watch.count == len(self._record.rates)
+        return stop
 
-    def _leaves(self, module: nn.Module, arguments: Any, output: Any) -> None:
-        self._now[-1].left_with(output)
+    def goes_on_without_batches(self) -> bool:
+        """Return whether steps must be made though the loader has ended: until all know of it."""
+        self._watch.ended = min(self._watch.ended, self._watch.count)
+        return True
 
+    def leave(self, error: BaseException | None) -> None:
+        """The loop has ended, or was left: make what steps the others still expect.
 
-class _Pass:
-    """One pass: what went in, and how far it came."""
-
-    def __init__(self, module: nn.Module, arguments: Any, keywords: Any) -> None:
-        self.module, self.arguments, self.keywords = module, arguments, keywords
-        self.grad = torch.is_grad_enabled()
-        self.outputs: list[Tensor] | None = None
-        self.backward = "not begun"
-
-    def left_with(self, output: Any) -> None:
-        self.outputs = [t for t in _tensors(output) if t.requires_grad]
-        for tensor in self.outputs:
-            tensor.register_hook(self._enters_backward)  # type: ignore[no-untyped-call]
-
-    def _enters_backward(self, gradient: Tensor) -> None:
-        if self.backward == "not begun":
-            self.backward = "begun"
-            engine: Any = torch.autograd.Variable._execution_engine
-            engine.queue_callback(self._leaves_backward)
-
-    def _leaves_backward(self) -> None:
-        self.backward, self.outputs = "done", []
-
-    def complete(self, usual: _Pass | None) -> None:
-        """Go through what is missing of this pass, as a usual one went."""
-        if self.outputs is None:
-            if not isinstance(self.module, nn.parallel.DistributedDataParallel):
-                raise RuntimeError("a pass forward was broken off")
-            # It has sent its buffers already, which comes before anything that can fail.
-            syncs, self.module.require_forward_param_sync = self.module.require_forward_param_sync, False
+        Raises:
+            RuntimeError: Another process failed.
+        """
+        if self._passes is None:
+            if not self._known:
+                self._watch.processes.cannot_start()
+            return
+        if not self._over:
+            if error is None:
+                self._record.why = "the loop was left"
+                self._watch.ended = min(self._watch.ended, self._watch.count)
+            else:
+                self._watch.failed = self._watch.count
             try:
-                (usual or self).repeat()
-            finally:
-                self.module.require_forward_param_sync = syncs
-        elif self.backward == "begun":
-            raise RuntimeError("a pass backward was broken off")
-        elif self.backward == "not begun" and (usual is None or usual.backward == "done"):
-            _backward(self.outputs)
+                self._make_up(self._passes)
+            except Exception:  # the others are freed when this process ends, or by their group's timeout
+                if error is None:
+                    raise
+                return
+        self._watch.finish()
+        if self._watch.first_failure < math.inf:
+            said = self._watch.processes.texts(None if error is None else named(error))
+            if error is None:
+                rank, text = next((rank, text) for rank, text in enumerate(said) if text is not None)
+                raise RuntimeError(
+                    f"the range test failed in process {rank} of {len(said)}, in step "
+                    f"{int(self._watch.first_failure) + 1}: {text}"
+                )
 
-    def repeat(self) -> None:
-        """Make this pass once more, with gradients of 0."""
-        with torch.set_grad_enabled(self.grad):
-            outputs = [t for t in _tensors(self.module(*self.arguments, **self.keywords)) if t.requires_grad]
-            if self.backward != "not begun" or self.outputs is None:
-                _backward(outputs)
-
-
-def _backward(outputs: list[Tensor]) -> None:
-    if outputs:
-        torch.autograd.backward(outputs, [torch.zeros_like(output) for output in outputs])
-
-
-def _tensors(output: Any) -> list[Tensor]:
-    leaves = tree_leaves(output)
-    parts = [leaf if isinstance(leaf, Tensor) else getattr(leaf, "__dict__", {}) for leaf in leaves]
-    return [t for part in parts for t in tree_leaves(part) if isinstance(t, Tensor)]
+    def _make_up(self, passes: Passes) -> None:
+        if not self._within:
+            passes.begin()
+        passes.broken = True
+        while not self._over:
+            passes.complete()
+            self.end(math.nan)
+            passes.begin()

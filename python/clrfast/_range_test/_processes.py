@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -43,14 +42,9 @@ class Processes:
         dist.all_gather_object(said, text, group=self.group)
         return said
 
-    @contextmanager
-    def starting(self) -> Iterator[None]:
-        """Tell the others where the start fails in this process; they wait in `agree_to_start`."""
-        try:
-            yield
-        except BaseException:
-            self.gather([1.0] + [0.0] * 5)
-            raise
+    def cannot_start(self) -> None:
+        """Tell the others, who wait in `agree_to_start`."""
+        self.gather([1.0] + [0.0] * 5)
 
     def agree_to_start(self, rates: Any, factor: float, batches: int) -> None:
         """Wait until all are ready.
@@ -107,18 +101,18 @@ class SharedWatch(Watch):
         return min(self._stop(), self._first_end, self.first_failure) < self.count
 
     def _exchange(self) -> None:
-        window = self._losses[self._agreed : self.count].tolist()
+        window = self._gather()[self._agreed :].tolist()
         rows = self.processes.gather([*window, self.ended, self.failed])
         self._means[self._agreed : self.count] = rows[:, :-2].mean(dim=0)
         self._first_end, self.first_failure = rows[:, -2].min().item(), rows[:, -1].min().item()
         self._agreed = self.count
 
-    def _evaluated(self) -> Tensor:
-        return self._means[: self._agreed]
+    def _stop(self) -> int:
+        return int(self._rule(self._means[: self._agreed]))
 
 
-def find(model: nn.Module, process_group: Any) -> Processes | None:
-    """Return the processes that train the model together; None where there is one alone.
+def find(models: Iterable[nn.Module], process_group: Any) -> Processes | None:
+    """Return the processes that train the models together; None where there is one alone.
 
     Raises:
         TypeError, ValueError: `process_group` is no group, or there are no processes.
@@ -130,7 +124,8 @@ def find(model: nn.Module, process_group: Any) -> Processes | None:
     if process_group is not None and not isinstance(process_group, dist.ProcessGroup):
         raise TypeError(f"process_group must be a ProcessGroup or None, got {process_group!r}")
     wrapped: list[nn.Module] = []
-    _collect(model, wrapped)
+    for model in models:
+        _collect(model, wrapped)
     if process_group is None and not wrapped:
         return None
     group = process_group

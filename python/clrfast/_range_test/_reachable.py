@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from clrfast._range_test import _generators
 from clrfast._range_test._kinds import ATOMS, trains
 
-_MOST = 1000  # of a container's items, and of a chain of objects, are looked at
+_MOST = 1000  # of a container's items, and of objects that are no numbers or text, are looked at
+_FUNCTIONS = (FunctionType, MethodType)
 
 
 def reachable(function: object) -> list[object]:
@@ -20,12 +22,25 @@ def reachable(function: object) -> list[object]:
     method, and of functions of the same module that are found there the same. Lists and numbers are not
     followed: there the function may record what the user wants to keep.
     """
+    return _search([function])
+
+
+def in_frame(frame: FrameType) -> list[object]:
+    """Return the same of what the function that runs in a frame names, of its own and of its globals."""
+    names = _names(frame.f_code)
+    code = frame.f_code
+    local, shared = frame.f_locals, frame.f_globals
+    names |= {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
+    return _search([local.get(name, shared.get(name)) for name in names])
+
+
+def _search(begins: list[object]) -> list[object]:
     found: list[object] = []
     seen: dict[int, object] = {}
-    waiting: list[tuple[object, int]] = [(function, 0)]
+    waiting = deque((value, 0) for value in begins)  # what is near comes first
     while waiting and len(seen) < _MOST:
-        value, depth = waiting.pop()
-        if id(value) in seen or value is None:
+        value, depth = waiting.popleft()
+        if id(value) in seen or (isinstance(value, ATOMS) and not isinstance(value, _FUNCTIONS)):
             continue
         seen[id(value)] = value
         if trains(value) or isinstance(value, _generators.KINDS):
@@ -46,7 +61,7 @@ def _parts(value: Any, depth: int) -> Iterable[object]:
         return list(value.values())[:_MOST]
     if isinstance(value, (list, tuple, set)):
         return list(value)[:_MOST]
-    if isinstance(value, ATOMS) or depth > 3:
+    if depth > 3:
         return []
     return list(vars(value).values())[:_MOST] if hasattr(value, "__dict__") else []
 

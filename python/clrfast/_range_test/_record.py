@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clrfast._range_test._progress import Shown
 from clrfast._range_test._stop_rule import Watch
 from clrfast.logs import Log
 
@@ -19,25 +20,54 @@ class Record:
     Args:
         rates: The rates of the test, shape (steps,), float64.
         watch: Keeps the losses and decides about stopping.
-        file: Where the log is written, at each check and at the end; None for nowhere.
+        shown: Who is told of them, at each check and at the end.
+        file: Where the log is written, at the same times; None for nowhere.
+        run: Which of several tests this is; "" for a test alone.
+        earlier: The logs of those before it, which are written and kept with this one's.
     """
 
-    def __init__(self, rates: NDArray[np.float64], watch: Watch, file: Path | None) -> None:
+    def __init__(
+        self,
+        rates: NDArray[np.float64],
+        watch: Watch,
+        shown: Shown,
+        file: Path | None,
+        run: str,
+        earlier: dict[str, Log],
+    ) -> None:
         """Write nothing yet."""
-        self.rates, self._watch, self._file = rates, watch, file
+        self.rates, self._watch, self._shown, self._file = rates, watch, shown, file
+        self._run, self._earlier = run, earlier
+        self._told = 0
+        self.why = "the loop was left"  # where it ends early, and nothing else says why
 
     def add(self, loss: Tensor | float) -> bool:
         """Record the next loss; return whether it is known by now that one of them stops."""
         stop = self._watch.add(loss)
-        if self._file is not None and self._watch.checks():
-            self.write(self.log())
+        self._shown.step()
+        if self._watch.checks() and (self._shown or self._file is not None):
+            log = self.log(runs=True)
+            self.write(log)
+            self.tell(log)
         return stop
 
-    def log(self, error: BaseException | None = None) -> Log:
-        """Return what was recorded, up to the loss that stops; `error` is what ended the test."""
+    def tell(self, log: Log) -> None:
+        """Tell whoever asked for it how far the test is."""
+        if self._shown and self._told < len(log):
+            self._told = len(log)
+            self._shown.tell(log)
+
+    def log(self, error: BaseException | None = None, *, runs: bool = False) -> Log:
+        """Return what was recorded, up to the loss that stops.
+
+        Args:
+            error: What ended the test.
+            runs: Whether it goes on.
+        """
         losses, stopped = self._watch.result()
         lrs = self.rates[: len(losses)]
-        status = _status(losses, lrs, len(self.rates), stopped, error)
+        why = "" if runs else self.why
+        status = _status(losses, lrs, len(self.rates), stopped, error, why)
         return Log(lrs, np.array(losses), np.arange(len(losses)), status)
 
     def keep(self, error: BaseException) -> None:
@@ -46,7 +76,7 @@ class Record:
             return
         try:
             log = self.log(error)
-            error.clrfast_log = log  # type: ignore[attr-defined]
+            error.clrfast_log = self._with_earlier(log)  # type: ignore[attr-defined]
             self.write(log)
         except Exception as another:  # such as a device that does not answer: what ended the test says more
             _note(error, f"The log could not be kept: {another}")
@@ -54,7 +84,10 @@ class Record:
     def write(self, log: Log) -> None:
         """Write the log to its file, if there is one."""
         if self._file is not None:
-            log.to_csv(self._file)
+            self._with_earlier(log).to_csv(self._file)
+
+    def _with_earlier(self, log: Log) -> Log:
+        return Log.of_runs({**self._earlier, self._run: log}) if self._run else log
 
 
 def _note(error: BaseException, text: str) -> None:
@@ -63,7 +96,12 @@ def _note(error: BaseException, text: str) -> None:
 
 
 def _status(
-    losses: list[float], lrs: NDArray[np.float64], steps: int, stopped: bool, error: BaseException | None
+    losses: list[float],
+    lrs: NDArray[np.float64],
+    steps: int,
+    stopped: bool,
+    error: BaseException | None,
+    why: str,
 ) -> str:
     done = len(losses)
     if not done:
@@ -76,7 +114,7 @@ def _status(
     if stopped:
         return f"Stopped {where}: the loss had risen to {losses[-1]:.3g}, far above its lowest level."
     if done < steps:
-        return f"Ended {where}: the loader can be passed only once and gave no more batches."
+        return f"Ended {where}: {why}." if why else f"Goes on {where}."
     return f"Ran all {steps} steps, up to lr {lrs[-1]:.3g}."
 
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
-from types import FrameType
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from types import CodeType, FrameType
+from typing import Any
 
 
 class Signals:
@@ -18,10 +15,15 @@ class Signals:
     every handler is replaced while nothing has been changed yet; what arrives is handed to the handler that
     was there, where `release` has allowed it, or waits. The first exception that a handler raises makes all
     later signals wait: the way out is not interrupted a second time. In other threads there is nothing to do.
+
+    Args:
+        never: The code in which signals wait in any case, whatever it calls included: that of a context's two
+            ends, which must be whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, never: tuple[CodeType, ...]) -> None:
         """Change nothing."""
+        self._never = never
         self._handlers: dict[int, Any] = {}
         self._waiting: list[int] = []
         self._released = False
@@ -56,7 +58,7 @@ class Signals:
             self._deliver()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._released:
+        if not self._released or self._is_within(frame):
             if number not in self._waiting:
                 self._waiting.append(number)
             return
@@ -65,6 +67,13 @@ class Signals:
         except BaseException:
             self._released = False
             raise
+
+    def _is_within(self, frame: FrameType | None) -> bool:
+        while frame is not None:
+            if frame.f_code in self._never:
+                return True
+            frame = frame.f_back
+        return False
 
     def _hand_back(self, handlers: list[tuple[int, Any]]) -> None:
         if not handlers:
@@ -82,38 +91,3 @@ class Signals:
                 signal.raise_signal(self._waiting.pop(0))
             finally:
                 self._deliver()
-
-
-def guarded(
-    body: Callable[[Signals], T], undo: Callable[[], object], keep: Callable[[BaseException], object]
-) -> T:
-    """Return what `body` returns, and call `undo` however it ends; no signal interrupts that.
-
-    Signals wait from before `body` is called until it releases them, and again from its end, or the first
-    exception that one of them raises, until `undo` is done; then they are delivered. In each line of this
-    function one may arrive: those in between are read so.
-
-    Args:
-        body: May be interrupted wherever it has released the signals.
-        undo: Puts back what `body` changed.
-        keep: Called with the exception that ended `body`, before `undo`; must not raise.
-    """
-    signals = Signals()
-    try:
-        try:
-            signals.hold()
-            result = body(signals)
-            signals.pause()
-            return result
-        except BaseException as error:
-            signals.pause()
-            keep(error)
-            raise
-    finally:
-        try:
-            signals.hold()  # also handlers that came meanwhile, such as that of a loader's workers
-        finally:
-            try:
-                undo()
-            finally:
-                signals.hand_back()

@@ -29,24 +29,24 @@ Path = tuple[Any, ...]  # (path of the owner, name), as text only where it is ne
 
 
 class Snapshot:
-    """What modules, optimizers, a loader and random generators were, and the way back there.
+    """What modules, optimizers, loaders and random generators were, and the way back there.
 
     Tensors keep their identity and memory and get back values, `requires_grad` and `.grad`; containers get
     back their contents; modules and other objects their attributes, which are followed.
 
     Args:
         holders: The objects by the names that warnings call them: modules, optimizers, scalers, schedulers.
-        loader: An iterable of batches. Of it, its samplers and its data set, only what is small is state.
 
     Attributes:
         kept_out: What cannot be put back, a sentence each.
     """
 
-    def __init__(self, holders: dict[str, object], loader: object) -> None:
+    def __init__(self, holders: dict[str, object]) -> None:
         """Copy; nothing is changed before `lay_aside`."""
         self._undo: list[Callable[[], object]] = []
         self._restore_modes = _modes.save()
         self._last: list[Callable[[], object]] = _generators.save_shared()
+        self._own_generators: list[Any] = []
         self._seen: dict[int, object] = {}
         self._kinds: dict[type, str] = dict.fromkeys(ATOMS, "none")
         self._tensors: list[tuple[SavedTensor, Path]] = []
@@ -60,9 +60,36 @@ class Snapshot:
         watched: list[SavedTensor] = []
         for name, holder in holders.items():
             self._walk(holder, (None, name), watched if isinstance(holder, nn.Module) else None)
-        if not isinstance(loader, (list, tuple)):
-            self._walk(loader, (None, "loader"), watched, is_data=True)
         self.watch = self._choose(watched)
+
+    def include(self, loader: object) -> list[str]:
+        """Keep the state of an iterable of batches too, and take away the iterator that it keeps.
+
+        Of it, its samplers and its data set, only what is small is state.
+
+        Returns:
+            What of it cannot be put back, a sentence each.
+        """
+        known, iterators = len(self.kept_out), len(self._iterators)
+        if not isinstance(loader, (list, tuple)):
+            self._walk(loader, (None, "loader"), None, is_data=True)
+        for owner in self._iterators[
+            iterators:
+        ]:  # with persistent workers it hands out this one, over and over
+            owner["_iterator"] = None
+        return self.kept_out[known:]
+
+    def reseed(self, seed: int) -> None:
+        """Give all generators new states, which follow from `seed`."""
+        _generators.reseed_shared(seed)
+        for i, generator in enumerate(self._own_generators):
+            _generators.reseed(generator, (seed, i))
+
+    def has_changed(self, tensors: Iterable[Tensor]) -> bool:
+        """Return whether one of these was written, or is none that is known here."""
+        wanted = {id(tensor) for tensor in tensors}
+        found = [one for one, _ in self._tensors if id(one.tensor) in wanted]
+        return len(found) < len(wanted) or any(one.has_changed() for one in found)
 
     def _choose(self, watched: list[SavedTensor]) -> CopyBeforeWrite | None:
         frozen = {
@@ -110,7 +137,9 @@ class Snapshot:
                 self._save_array(value, is_data)
             elif found == "generator":
                 undo = _generators.save(value)
-                self._last += [] if undo is None else [undo]
+                if undo is not None:
+                    self._last.append(undo)
+                    self._own_generators.append(value)
             elif found == "object":
                 self._save_object(value, path, is_data, waiting)
             elif found == "file":
@@ -188,9 +217,7 @@ class Snapshot:
         self.kept_out.append(f"{_text(path)}, {what}, goes on where the test left it")
 
     def lay_aside(self) -> None:
-        """Take away what the test would write into: gradients, and the iterator that a loader keeps."""
-        for loader in self._iterators:  # with persistent workers it hands out this one, over and over
-            loader["_iterator"] = None
+        """Take away the gradients, into which the test would write."""
         for gradient in self._gradients:
             gradient.lay_aside()
 

@@ -51,6 +51,12 @@ class SavedTensor:
         with torch.inference_mode() if now.is_inference() else torch.no_grad():
             now.copy_(values)
 
+    def has_changed(self) -> bool:
+        """Return whether there is other memory or were writes, as far as that is known."""
+        if _place(self.tensor) != _place(self.memory) or self.version != _version(self.tensor):
+            return True
+        return self.values is not None and not _same_bits(_distinct(self.tensor.detach()), self.values)
+
     def lost(self) -> bool:
         """Return whether the tensor was written and its values had not been copied."""
         return self.values is None and self.version is not None and _version(self.tensor) != self.version

@@ -12,9 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clrfast._range_test._record import Record
-from clrfast._range_test._signals import Signals
-
 _END = object()
 
 
@@ -26,6 +23,7 @@ class Batches:
         self._loader = loader
         self._pass: Iterator[Any] | None = None
         self._ahead: list[Any] = []
+        self.passes = 0
 
     def look_ahead(self, count: int) -> bool:
         """Take what the next `take` will return; return whether there is anything."""
@@ -43,6 +41,7 @@ class Batches:
             batch = next(self._pass, _END)
             if batch is _END:
                 self._pass = iter(self._loader)
+                self.passes += 1
                 batch = next(self._pass, _END)
             if batch is _END:
                 return []
@@ -89,80 +88,104 @@ class Step:
             self._scaler.update()
         return loss
 
+    def on(self, batches: list[Any]) -> list[Any]:
+        """Return the batches where the model is."""
+        return [_move(batch, self._device) for batch in batches]
+
+    def validate(self, batches: list[Any]) -> Tensor:
+        """Return the mean loss of batches in eval mode, without gradients; modes are as before then."""
+        modes = [(module, module.training) for module in self._model.modules()]
+        try:
+            self._model.eval()
+            with torch.no_grad():
+                losses = [self._loss(batch).reshape(()) for batch in batches]
+        finally:
+            for module, training in modes:
+                module.training = training
+        return torch.stack(losses).mean()
+
+    def _loss(self, batch: Any) -> Tensor:
+        with self._autocast:
+            loss = self._forward(_move(batch, self._device))
+            check_loss(loss, "loss_fn")
+        return cast("Tensor", loss)
+
     def _backward(self, batches: list[Any]) -> Tensor:
         self._optimizer.zero_grad()
         losses = []
         for batch in batches:
-            with self._autocast:
-                loss = self._forward(_move(batch, self._device))
-                check_loss(loss, "loss_fn")
+            loss = self._loss(batch)
+            if not loss.requires_grad:
+                raise ValueError(
+                    "loss_fn must return a loss that depends on the model, got one without a gradient"
+                )
             losses.append(loss.detach())
             if len(batches) > 1:
                 loss = loss / len(batches)
-            (loss if self._scaler is None else self._scaler.scale(loss)).backward()
+            scaled: Any = loss if self._scaler is None else self._scaler.scale(loss)
+            scaled.backward()
         return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def _forward(self, batch: Any) -> Any:
+        """Return the loss of a batch of one of the usual forms."""
+        if isinstance(batch, (tuple, list)) and len(batch) == 1:
+            batch = batch[0]
+        if isinstance(batch, (tuple, list)) and len(batch) > 1 and self._loss_fn is not None:
+            *inputs, target = batch
+            if len(inputs) == 1 and isinstance(inputs[0], Mapping):
+                return self._loss_fn(self._model(**inputs[0]), target)
+            return self._loss_fn(self._model(*inputs), target)
         if isinstance(batch, Mapping):
             output = self._model(**batch)
-            if self._loss_fn is not None:
-                return self._loss_fn(output, batch)
-            return output["loss"] if isinstance(output, Mapping) else output.loss
-        if isinstance(batch, (tuple, list)) and len(batch) >= 2 and self._loss_fn is not None:
-            *inputs, target = batch
-            return self._loss_fn(self._model(*inputs), target)
-        length = f" of length {len(batch)}" if hasattr(batch, "__len__") else ""
-        raise TypeError(
-            "a batch must be (*inputs, target), with a loss_fn, or a mapping of the model's arguments "
-            "(train_step takes any other), "
-            f"got a {type(batch).__name__}{length} with loss_fn={self._loss_fn!r}"
-        )
+        elif isinstance(batch, Tensor):
+            output = self._model(batch)
+        else:
+            length = f" of length {len(batch)}" if hasattr(batch, "__len__") else ""
+            raise TypeError(
+                "a batch must be (*inputs, target), with a loss_fn, a mapping of the model's arguments, "
+                "or one tensor (train_step takes any other), "
+                f"got a {type(batch).__name__}{length} with loss_fn={self._loss_fn!r}"
+            )
+        return _own_loss(output) if self._loss_fn is None else self._loss_fn(output, batch)
 
 
-def train_alone(
-    record: Record,
-    signals: Signals,
-    batches: Batches,
-    batches_a_step: int,
-    step: Callable[[list[Any], float], Tensor | float],
-    tell: Callable[[int, int], object] | None,
-) -> None:
-    """Do one step for each rate, until one stops or the batches end."""
-    steps = len(record.rates)
-    for done, rate in enumerate(record.rates.tolist(), start=1):
-        signals.release()  # again, where someone has caught what the last one raised
-        taken = batches.take(batches_a_step)
-        if not taken:
-            break
-        stop = record.add(step(taken, rate))
-        if tell:
-            tell(done, steps)
-        if stop:
-            break
+def _own_loss(output: Any) -> Any:
+    """Return the loss that a model's output is, or has."""
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, Mapping):
+        return output["loss"]
+    return output[0] if isinstance(output, (tuple, list)) else output.loss
 
 
 def check_loss(loss: Any, source: str) -> Tensor | float:
-    """Return `loss`, which `source` returned: a tensor of one element, or a train_step's real number.
+    """Return `loss`, which `source` returned or was given: a tensor of one element, or a real number.
+
+    A loss_fn's must be a tensor.
 
     Raises:
         TypeError, ValueError: It is neither.
     """
+    if type(loss) is Tensor and loss.ndim == 0 and loss.is_floating_point():
+        return loss
+    verb = "get" if source.startswith("record(") else "return"
+    kind = "scalar tensor" if source == "loss_fn" else "scalar tensor or a real number"
     if isinstance(loss, Tensor):
         if loss.numel() != 1:
-            raise ValueError(f"{source} must return a scalar, such as a mean, got shape {tuple(loss.shape)}")
+            raise ValueError(f"{source} must {verb} a scalar, such as a mean, got shape {tuple(loss.shape)}")
         if loss.is_complex():
-            raise TypeError(f"{source} must return a real number, got {loss!r}")
+            raise TypeError(f"{source} must {verb} a real number, got {loss!r}")
         return loss
-    if source == "train_step" and not isinstance(loss, (bool, np.bool_, str, bytes)):
+    if source != "loss_fn" and not isinstance(loss, (bool, np.bool_, str, bytes)):
         if getattr(loss, "size", 1) != 1:
-            raise ValueError(f"{source} must return a scalar, such as a mean, got shape {np.shape(loss)}")
+            raise ValueError(f"{source} must {verb} a scalar, such as a mean, got shape {np.shape(loss)}")
         try:
             return float(loss.item() if isinstance(loss, np.ndarray) else loss)
         except (TypeError, ValueError):
             pass
         except OverflowError:
             return math.inf if loss > 0 else -math.inf
-    raise TypeError(f"{source} must return a scalar tensor, got {loss!r}")
+    raise TypeError(f"{source} must {verb} a {kind}, got {loss!r}")
 
 
 def _device(model: nn.Module) -> torch.device | None:

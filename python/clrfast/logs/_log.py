@@ -15,7 +15,7 @@ from clrfast._visible import visible
 from clrfast._write import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from os import PathLike
 
     from matplotlib.axes import Axes
@@ -154,6 +154,35 @@ class Log:
             found[run] = Log(self.lr[begin:end], self.loss[begin:end], step, self.status)
         return found
 
+    @classmethod
+    def of_runs(cls, logs: Mapping[str, Log]) -> Log:
+        """Return one log of several runs by name, each a log of one run: what `split` takes apart.
+
+        Steps are kept where all have them, `status` where all have the same.
+
+        Raises:
+            ValueError: There is none, or one holds several runs.
+        """
+        parts = list(logs.values())
+        if not parts:
+            raise ValueError("logs must hold a log at least, got none")
+        for name, part in logs.items():
+            if part.runs:
+                raise ValueError(f"logs[{name!r}] must be a log of one run, got {len(part.runs)}")
+        steps = [part.step for part in parts if part.step is not None]
+        status = {part.status for part in parts}
+        return cls(
+            np.concatenate([part.lr for part in parts]),
+            np.concatenate([part.loss for part in parts]),
+            np.concatenate(steps) if len(steps) == len(parts) else None,
+            status.pop()
+            if len(status) == 1
+            else "; ".join(f"{run}: {log.status}" for run, log in logs.items()),
+            logs,
+            np.cumsum([0, *map(len, parts)]),
+            [problem for part in parts for problem in part.problems],
+        )
+
     def unsmoothed(self, beta: float) -> Log:
         """Return the log with the losses as they were before an exponential moving average.
 
@@ -195,7 +224,7 @@ class Log:
         return ax
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the columns (step where there is one, lr, loss) so that `read` gives the same numbers.
+        """Write the columns (run and step where there are any, lr, loss) so that `read` gives them back.
 
         The file is written beside its place and then moved there, so that it is whole or as it was.
 
@@ -204,6 +233,9 @@ class Log:
         """
         names = ["lr", "loss"] if self.step is None else ["step", "lr", "loss"]
         columns = [getattr(self, name).tolist() for name in names]
+        if self.offsets is not None:
+            names.insert(0, "run")
+            columns.insert(0, np.repeat(self.runs, np.diff(self.offsets)).tolist())
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(names)

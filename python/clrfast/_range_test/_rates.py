@@ -1,0 +1,134 @@
+"""The rate of each parameter group at each step of a range test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, Union
+
+import numpy as np
+
+from clrfast import _check
+from clrfast.schedules import ramp
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+Shape = Literal["exponential", "linear"]
+OneOrEach = Union[float, Sequence[float]]
+
+
+class Rates:
+    """Ramps for the parameter groups of optimizers: one for all of them at a ratio, or one for each.
+
+    Args:
+        optimizers: The optimizers by name; their groups count one after another.
+        start_lr: The first rate, or one for each group.
+        end_lr: The last rate, or one for each group.
+        steps: Steps of the ramps.
+        shape: Of the ramps.
+        hold: Steps at each rate.
+
+    Attributes:
+        recorded: The rates of the group that leads, shape (steps,), float64.
+    """
+
+    def __init__(
+        self,
+        optimizers: dict[str, torch.optim.Optimizer],
+        start_lr: OneOrEach,
+        end_lr: OneOrEach,
+        steps: SupportsIndex,
+        shape: Shape,
+        hold: SupportsIndex,
+    ) -> None:
+        """Check everything; set nothing."""
+        self._shape = _check.choice("shape", shape, ("exponential", "linear"))
+        count = _check.whole("steps", steps, least=2)
+        held = _check.whole("hold", hold, least=1, most=(count + 1) // 2)
+        groups = [group for optimizer in optimizers.values() for group in optimizer.param_groups]
+        self._of_each = not (_is_one(start_lr) and _is_one(end_lr))
+        if self._of_each:
+            firsts = _each("start_lr", start_lr, len(groups))
+            lasts = _each("end_lr", end_lr, len(groups))
+            ratios = [1.0] * len(groups)
+        else:
+            firsts, lasts = [start_lr], [end_lr]
+            ratios = _ratios(optimizers)
+        self._ends: list[tuple[float, float]] = []
+        for i, (first, last) in enumerate(zip(firsts, lasts)):
+            place = f"[{i}]" if self._of_each else ""
+            low = _check.real(f"start_lr{place}", first, above=0.0)
+            self._ends.append((low, _check.real(f"end_lr{place}", last, above=low)))
+        different = math.ceil(count / held)
+        columns = [
+            np.repeat(ramp(low, high, different, shape=self._shape).values(0, different), held)[:count]
+            for low, high in self._ends
+        ]
+        self._leads = max(range(len(columns)), key=lambda i: self._ends[i][1])
+        self.recorded: NDArray[np.float64] = columns[self._leads]
+        ramps = [column.tolist() for column in columns]
+        self._groups = list(zip(groups, ramps if self._of_each else ramps * len(groups), ratios))
+        self._names = [
+            f"{name}.param_groups[{i}]['lr']"
+            for name, optimizer in optimizers.items()
+            for i in range(len(optimizer.param_groups))
+        ]
+
+    def set(self, step: int) -> None:
+        """Set the rate of each group."""
+        for group, rates, ratio in self._groups:
+            rate = rates[step] * ratio
+            if hasattr(group["lr"], "fill_"):  # others hold this tensor: a compiled step, a scheduler
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def foreign(self, step: int) -> str | None:
+        """Return the name of a rate that is not what `set` has set; tensors are not read."""
+        for (group, rates, ratio), name in zip(self._groups, self._names):
+            if isinstance(group["lr"], float) and group["lr"] != rates[step] * ratio:
+                return name
+        return None
+
+    def of_groups(self, lr: float) -> list[float]:
+        """Return the rate that each group has where the recorded one is `lr`."""
+        if not self._of_each:
+            return [lr * ratio for _, _, ratio in self._groups]
+        first, last = self._ends[self._leads]
+        if self._shape == "linear":
+            share = (lr - first) / (last - first)
+            return [low + (high - low) * share for low, high in self._ends]
+        share = math.log(lr / first) / math.log(last / first)
+        return [low * (high / low) ** share for low, high in self._ends]
+
+
+def _is_one(rate: Any) -> bool:
+    return not isinstance(rate, (Sequence, np.ndarray)) or isinstance(rate, (str, bytes))
+
+
+def _each(name: str, rate: Any, groups: int) -> list[Any]:
+    if _is_one(rate):
+        return [rate] * groups
+    if len(rate) != groups:
+        raise ValueError(f"{name} must be one number, or one for each of {groups} groups, got {len(rate)}")
+    return list(rate)
+
+
+def _ratios(optimizers: dict[str, torch.optim.Optimizer]) -> list[float]:
+    """Return the ratio of each group's rate to the largest of all."""
+    named = [
+        (f"{name}.param_groups[{i}]", group)
+        for name, optimizer in optimizers.items()
+        for i, group in enumerate(optimizer.param_groups)
+    ]
+    for key in ("lr", "initial_lr"):
+        rates = [
+            _check.real(f"{name}[{key!r}]", group.get(key), least=0.0)
+            for name, group in named
+            if key == "lr" or key in group
+        ]
+        if len(rates) == len(named) and max(rates) > 0:
+            return [rate / max(rates) for rate in rates]
+    return [1.0] * len(named)
