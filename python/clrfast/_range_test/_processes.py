@@ -67,7 +67,7 @@ class Processes:
 
 
 class SharedWatch(Watch):
-    """Averages losses over processes wherever the rule is evaluated, and agrees on the end.
+    """Averages losses over processes at each check, and agrees on the end there.
 
     Attributes:
         ended: The number of steps for which this process had batches; infinity while it has.
@@ -78,37 +78,39 @@ class SharedWatch(Watch):
         """Agree on nothing yet."""
         super().__init__(steps, factor)
         self.processes = processes
-        self._means = torch.empty(steps, dtype=torch.float64)
-        self._agreed = 0
+        self._own: list[float] = []  # since the last check
         self._first_end = self.first_failure = math.inf
         self.ended = self.failed = math.inf
 
     def finish(self) -> None:
         """Agree on what the last check left."""
-        if self._agreed < self.count:
+        if len(self._rule.losses) < self.count:
             self._exchange()
 
     def result(self) -> tuple[list[float], bool]:
         """Return the mean losses up to the one that stops, and whether one does; communicates nothing."""
-        end = int(min(self._agreed, self._first_end, self.first_failure))
-        if end == 0:
-            return [], False
-        stop = self._stop()
-        return self._means[: min(stop + 1, end)].tolist(), stop < end
+        losses, stop = self._rule.losses, self._rule.stop
+        end = int(min(len(losses), self._first_end, self.first_failure))
+        if stop is None or stop >= end:
+            return losses[:end], False
+        return losses[: stop + 1], True
+
+    def _see(self, loss: float) -> None:
+        self._own.append(loss)
 
     def _ask(self) -> bool:
+        if not self.checks():
+            return False
         self._exchange()
-        return min(self._stop(), self._first_end, self.first_failure) < self.count
+        return self._rule.stop is not None or min(self._first_end, self.first_failure) < self.count
 
     def _exchange(self) -> None:
-        window = self._gather()[self._agreed :].tolist()
-        rows = self.processes.gather([*window, self.ended, self.failed])
-        self._means[self._agreed : self.count] = rows[:, :-2].mean(dim=0)
+        self._fetch()
+        own, self._own = self._own, []
+        rows = self.processes.gather([*own, self.ended, self.failed])
+        for mean in rows[:, :-2].mean(dim=0).tolist():
+            self._rule.add(mean)
         self._first_end, self.first_failure = rows[:, -2].min().item(), rows[:, -1].min().item()
-        self._agreed = self.count
-
-    def _stop(self) -> int:
-        return int(self._rule(self._means[: self._agreed]))
 
 
 def find(models: Iterable[nn.Module], process_group: Any) -> Processes | None:
