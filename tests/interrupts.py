@@ -126,7 +126,7 @@ def began(error: BaseException | None) -> bool:
     """Return whether the test had begun to train when it was interrupted."""
     trace = None if error is None else error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_name in ("train", "body"):
+        if trace.tb_frame.f_code.co_name in ("_steps", "_goes_on", "record", "__exit__"):
             return True
         trace = trace.tb_next
     return False

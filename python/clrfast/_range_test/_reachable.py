@@ -61,7 +61,7 @@ def _parts(value: Any, depth: int) -> Iterable[object]:
         return list(value.values())[:_MOST]
     if isinstance(value, (list, tuple, set)):
         return list(value)[:_MOST]
-    if depth > 3:
+    if depth > 3 or type(value).__module__ == "clrfast":  # such as an earlier test, and what that one kept
         return []
     return list(vars(value).values())[:_MOST] if hasattr(value, "__dict__") else []
 
