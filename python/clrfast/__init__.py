@@ -53,7 +53,7 @@ __all__ = [
 
 
 # What these need takes a second to import, or is not installed: they are loaded when they are touched.
-_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler")
+_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler", "trackers")
 
 
 def __dir__() -> list[str]:
@@ -64,6 +64,7 @@ if TYPE_CHECKING:  # which see no __getattr__: to them it would mean that every 
     from clrfast import dask as dask
     from clrfast import keras as keras
     from clrfast import lr_scheduler as lr_scheduler
+    from clrfast import trackers as trackers
 else:
 
     def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ def _row(way: Way) -> tuple[str, ...]:
     )
 
 
-def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
+def demo(name: str, folder: Path | None, seeds: int, out: Path, *, plain: bool) -> Result:
     """Run the demo on the data set `name`, save pictures and the log in `out`, return what was found.
 
     Args:
@@ -127,7 +128,9 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
         folder: Where Fashion-MNIST's files are; None looks in the usual places.
         seeds: How often each way is trained, with seeds 0, 1, ...: network and order of the data.
         out: The folder for the pictures and the log, made where it is missing.
+        plain: Show progress as lines, in a terminal too.
     """
+    plain = plain or not sys.stderr.isatty()
     data = load(name, folder)
     out.mkdir(parents=True, exist_ok=True)
     steps = data.epochs * len(data.loader(0))
@@ -135,7 +138,9 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
 
     model = network(data, seed=0)
     with _one_thread():
-        log = range_test(model, optimizer(model), F.cross_entropy, data.loader(0), progress=True)
+        log = range_test(
+            model, optimizer(model), F.cross_entropy, data.loader(0), progress="plain" if plain else True
+        )
     tell(log.status)
     log.to_csv(out / "range_test.csv")
     analysis = log.analyze()
@@ -149,9 +154,13 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path) -> Result:
         Way("one-cycle", f"up to {top:.2g}", schedules.one_cycle(top, steps)),
     ]
     save_schedules(ways, steps, out / "schedules.png")
-    with _one_thread(), tqdm(total=len(ways) * seeds, desc="training", unit="run") as bar:
-        ways = [run(way, data, seeds, bar.update) for way in ways]
-    return Result(data.name, steps, analysis, ways)
+    with _one_thread(), tqdm(total=len(ways) * seeds, desc="training", unit="run", disable=plain) as bar:
+        trained = []
+        for way in ways:
+            if plain:
+                tell(f"training: {seeds} runs, {way.name}")
+            trained.append(run(way, data, seeds, bar.update))
+    return Result(data.name, steps, analysis, trained)
 
 
 @contextmanager

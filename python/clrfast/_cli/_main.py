@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--seeds", metavar="N", type=_count, default=5, help="runs of each way (default: %(default)s)"
     )
+    demo.add_argument("--plain", action="store_true", help="show progress as lines, in a terminal too")
     demo.add_argument("--json", action="store_true", help="print JSON and nothing else")
     return parser
 
@@ -85,5 +86,5 @@ def _demo(options: argparse.Namespace) -> None:
         require(module, "clrfast demo", extra="demo")
     from clrfast._cli._demo import demo
 
-    result = demo(options.data, options.data_dir, options.seeds, options.out)
+    result = demo(options.data, options.data_dir, options.seeds, options.out, plain=options.plain)
     show(as_json(result.to_dict()) if options.json else str(result))

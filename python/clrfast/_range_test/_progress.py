@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Literal, Union
@@ -33,9 +34,12 @@ class Progress:
         return len(self.log)
 
     @functools.cached_property
-    def analysis(self) -> Analysis:
-        """What the log so far says."""
-        return self.log.analyze()
+    def analysis(self) -> Analysis | None:
+        """What the log so far says; None while it is too short, or has too few finite losses."""
+        try:
+            return self.log.analyze()
+        except ValueError:
+            return None
 
     @property
     def lr(self) -> float:
@@ -50,12 +54,15 @@ class Progress:
     @property
     def smoothed(self) -> float:
         """The loss at the last rate, fitted to all so far; NaN where there is none yet."""
-        fitted = self.analysis.grid_loss
-        return float(fitted[-1]) if len(fitted) else float("nan")
+        return math.nan if self.analysis is None else float(self.analysis.grid_loss[-1])
 
     @property
     def phase(self) -> Literal["flat", "falling", "rising", "diverged"]:
         """What the loss does at the last rate."""
+        if not math.isfinite(self.loss):
+            return "diverged"
+        if self.analysis is None:
+            return "flat"
         phases, lr = self.analysis.phases, self.lr
         if phases.divergence_lr is not None and lr >= phases.divergence_lr:
             return "diverged"

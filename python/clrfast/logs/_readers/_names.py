@@ -13,6 +13,7 @@ USUAL = {
         r"(lr|learning_rate)_(?!.*(momentum|weight_decay)).+",
     ),
     "loss": (
+        r"(lr_)?range_test_loss",
         r"loss(es)?",
         r"train(ing)?_loss(es)?",
         r"(train(ing)?_)?((batch|step|iter)_loss|loss_(batch|step|iter))",
