@@ -140,9 +140,12 @@ def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            log = clrfast.range_test(
-                *(model, optimizer, None if own else loss_fn, loader), end_lr=0.1, steps=steps, **options
-            )
+            if case.startswith("loop"):
+                log = by_own_loop(model, optimizer, loader, case if rank == 1 else "loop")
+            else:
+                log = clrfast.range_test(
+                    *(model, optimizer, None if own else loss_fn, loader), end_lr=0.1, steps=steps, **options
+                )
     except (Exception, KeyboardInterrupt) as error:
         result["error"] = f"{type(error).__name__}: {error}"
         log = getattr(error, "clrfast_log", None)
@@ -160,6 +163,23 @@ def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
     result["after"] = state(model, optimizer)[0]
     dist.barrier()
     return result
+
+
+def by_own_loop(model: nn.Module, optimizer: torch.optim.Optimizer, loader: Any, case: str) -> clrfast.Log:
+    with clrfast.RangeTest(model, optimizer, end_lr=0.1, steps=STEPS) as test:
+        if case == "loop that never begins":
+            raise ValueError("boom before the loop")
+        for i, (x, y) in enumerate(test(loader)):
+            if case == "loop that is left" and i == 7:
+                break
+            loss = F.cross_entropy(model(x), y)
+            if case == "loop that raises" and i == 7:
+                raise ValueError("boom in the loop")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            test.record(loss)
+    return test.log
 
 
 if __name__ == "__main__":

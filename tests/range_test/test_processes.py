@@ -28,7 +28,8 @@ FAILURES = {
     "step raises late": (7, "ValueError: boom after the pass"),
     "interrupt": (7, "KeyboardInterrupt"),
 }
-COMMON = ["plain", "fresh", "accumulates", "nan", "one pass", *FAILURES]
+LOOPS = ["loop", "loop that raises", "loop that is left", "loop that never begins"]
+COMMON = ["plain", "fresh", "accumulates", "nan", "one pass", *FAILURES, *LOOPS]
 CASES = {
     "ddp": [*COMMON, "plain view", "forward raises", "empty", "other steps"],
     "fsdp": [*COMMON, "dies"],
@@ -136,6 +137,30 @@ def test_an_exception_in_one_process_ends_both(wrapper: str, case: str) -> None:
     assert first["error"] == expected
     same_log(first, second)
     assert len(rows(first)) == whole
+
+
+@pytest.mark.parametrize("wrapper", ["ddp", "fsdp"])
+def test_a_loop_of_ones_own_is_the_same_test(wrapper: str) -> None:
+    first, second = both(wrapper, "loop")
+    assert first["error"] is second["error"] is None
+    same_log(first, second)
+    assert first["loss"] == both(wrapper, "plain")[0]["loss"]
+
+
+@pytest.mark.parametrize("wrapper", ["ddp", "fsdp"])
+def test_however_one_loop_ends_the_other_does_too(wrapper: str) -> None:
+    first, second = both(wrapper, "loop that raises")
+    assert second["error"] == "ValueError: boom in the loop"
+    assert first["error"].endswith("failed in process 1 of 2, in step 8: ValueError: boom in the loop")
+    same_log(first, second)
+    first, second = both(wrapper, "loop that is left")
+    assert first["error"] is second["error"] is None
+    same_log(first, second)
+    assert len(rows(first)) == 7
+    assert second["status"].endswith("the loop was left.")
+    first, second = both(wrapper, "loop that never begins")
+    assert second["error"] == "ValueError: boom before the loop"
+    assert first["error"] == "RuntimeError: the range test could not start in process 1 of 2"
 
 
 def test_an_exception_inside_a_forward_pass_ends_both() -> None:
