@@ -66,6 +66,55 @@ def test_a_replayed_graph_goes_on_in_its_schedule() -> None:
         assert torch.allclose(mine["params"][0], theirs["params"][0], rtol=1e-5)
 
 
+def test_ten_thousand_replays_have_the_rates_and_betas_of_the_host() -> None:
+    steps = 10_000
+    rate = schedules.one_cycle(0.01, steps)
+    momentum = rate.reciprocal(0.85, 0.95, base_lr=rate(0))
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1)).cuda()
+    zero = torch.zeros((), device="cuda")
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=zero.clone(), betas=(zero + 0.9, zero + 0.999), capturable=True
+    )
+    scheduler = DeviceScheduleLR(optimizer, lr=rate, momentum=momentum)
+    x = torch.randn(32, 8, device="cuda")
+    graph = torch.cuda.CUDAGraph()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+        scheduler.step()
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    with torch.cuda.graph(graph):
+        step()
+    group = optimizer.param_groups[0]
+    seen = torch.empty(steps, 2, device="cuda")
+    for i in range(3, steps):
+        seen[i, 0].copy_(group["lr"])
+        seen[i, 1].copy_(group["betas"][0])
+        torch.cuda.set_sync_debug_mode("error")
+        graph.replay()
+        torch.cuda.set_sync_debug_mode("default")
+    expected = torch.tensor([[rate(i), momentum(i)] for i in range(3, steps)], dtype=torch.float64).float()
+    assert torch.equal(seen[3:].cpu(), expected)
+
+
+def test_a_step_of_the_host_is_not_captured() -> None:
+    optimizer = adamw()
+    scheduler = ScheduleLR(optimizer, lr=RATE)
+    graph = torch.cuda.CUDAGraph()
+    refused = pytest.raises(RuntimeError, match="must be called outside of the graph")
+    with refused, torch.cuda.graph(graph):
+        scheduler.step()
+
+
 @pytest.mark.parametrize(
     "make",
     [

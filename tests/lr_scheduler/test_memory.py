@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.optim import SGD, Adam
 
 from clrfast import lr_scheduler, schedules
 from clrfast.lr_scheduler import ScheduleLR
-from clrfast.lr_scheduler._tensors import HOST_TENSOR, STAGED_TENSOR, what_is
+from clrfast.lr_scheduler._tensors import HOST_TENSOR, STAGED_TENSOR, _Block, what_is
 
 RATE = schedules.linear(0.0, 1.0, 1000)
 
@@ -319,3 +320,13 @@ def test_groups_that_get_the_same_value_share_it_and_keep_their_own() -> None:
         assert [group["betas"] for group in groups] == [(first, 0.999), (first, 0.5), (first, 0.5, 0.25)]
         assert [group["lr"] for group in groups] == [RATE(step), RATE(step), 2 * RATE(step)]
         assert groups[0]["lr"] is groups[1]["lr"]
+
+
+def test_a_step_that_would_be_captured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = torch.tensor(0.1)
+    block = _Block([(0, rate)], np.array([0.3]))
+    block._pinned = True  # as on a GPU
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with pytest.raises(RuntimeError, match=r"step\(\) must be called outside of the graph that is captured"):
+        block.write()
+    assert rate.item() == pytest.approx(0.1)

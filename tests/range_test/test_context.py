@@ -214,6 +214,26 @@ def test_a_loss_that_no_rate_can_change_is_refused(way: str) -> None:
         run(model, optimizer, loss_fn=None, train_step=lambda batch: 1.0, steps=3)
 
 
+@pytest.mark.parametrize("rate", ["number", "tensor"])
+def test_a_replayed_graph_with_a_frozen_rate_is_refused(rate: str) -> None:
+    class Replayed(torch.optim.SGD):
+        """Writes as a replayed graph does: torch does not see it."""
+
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    parameter.data.sub_(1e-3)
+
+    model = dense(torch.float32)
+    optimizer = Replayed(model.parameters(), lr=0.1 if rate == "number" else torch.tensor(0.1))
+    optimizer.param_groups[0]["capturable"] = True
+    if rate == "tensor":
+        assert len(run(model, optimizer, end_lr=1e-3)) == 20
+        return
+    with pytest.raises(ValueError, match=r"optimizer.param_groups\[0\] must be a tensor .* got a number"):
+        run(model, optimizer, end_lr=1e-3)
+
+
 def test_a_closed_loader_is_refused() -> None:
     model, optimizer = make()
 

@@ -376,15 +376,20 @@ class RangeTest:
 
     def _must_train(self) -> None:
         """Raise if no parameter was written so far."""
-        from itertools import chain
-
-        groups = chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers.values())
-        parameters = chain.from_iterable(group["params"] for group in groups)
-        self._trains = cast("Snapshot", self._snapshot).has_changed(parameters)
+        named = self._rates.named_groups
+        parameters = [parameter for _, group in named for parameter in group["params"]]
+        snapshot = cast("Snapshot", self._snapshot)
+        self._trains = snapshot.has_changed(parameters)
         if not self._trains:
             raise ValueError(
                 f"optimizer must change parameters in each step, got none changed in {self._count} steps: "
                 "the losses do not depend on the rate"
+            )
+        frozen = [name for name, group in named if group.get("capturable") and isinstance(group["lr"], float)]
+        if frozen and not snapshot.was_written(parameters):  # only a replayed graph writes unseen
+            raise ValueError(
+                f"{frozen[0]} must be a tensor where steps are replayed from a captured graph, got a number, "
+                "which the graph holds as it was: the losses do not depend on the rate"
             )
 
     def _finish(self, error: BaseException | None) -> None:

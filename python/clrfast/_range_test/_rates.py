@@ -32,6 +32,7 @@ class Rates:
 
     Attributes:
         recorded: The rates of the group that leads, shape (steps,), float64.
+        named_groups: The groups, and what messages call them.
     """
 
     def __init__(
@@ -47,7 +48,12 @@ class Rates:
         self._shape = _check.choice("shape", shape, ("exponential", "linear"))
         count = _check.whole("steps", steps, least=2)
         held = _check.whole("hold", hold, least=1, most=(count + 1) // 2)
-        groups = [group for optimizer in optimizers.values() for group in optimizer.param_groups]
+        self.named_groups = [
+            (f"{name}.param_groups[{i}]", group)
+            for name, optimizer in optimizers.items()
+            for i, group in enumerate(optimizer.param_groups)
+        ]
+        groups = [group for _, group in self.named_groups]
         self._of_each = not (_is_one(start_lr) and _is_one(end_lr))
         if self._of_each:
             firsts = _each("start_lr", start_lr, len(groups))
@@ -55,7 +61,7 @@ class Rates:
             ratios = [1.0] * len(groups)
         else:
             firsts, lasts = [start_lr], [end_lr]
-            ratios = _ratios(optimizers)
+            ratios = _ratios(self.named_groups)
         self._ends: list[tuple[float, float]] = []
         for i, (first, last) in enumerate(zip(firsts, lasts)):
             place = f"[{i}]" if self._of_each else ""
@@ -70,11 +76,6 @@ class Rates:
         self.recorded: NDArray[np.float64] = columns[self._leads]
         ramps = [column.tolist() for column in columns]
         self._groups = list(zip(groups, ramps if self._of_each else ramps * len(groups), ratios))
-        self._names = [
-            f"{name}.param_groups[{i}]['lr']"
-            for name, optimizer in optimizers.items()
-            for i in range(len(optimizer.param_groups))
-        ]
 
     def set(self, step: int) -> None:
         """Set the rate of each group."""
@@ -84,13 +85,6 @@ class Rates:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-
-    def foreign(self, step: int) -> str | None:
-        """Return the name of a rate that is not what `set` has set; tensors are not read."""
-        for (group, rates, ratio), name in zip(self._groups, self._names):
-            if isinstance(group["lr"], float) and group["lr"] != rates[step] * ratio:
-                return name
-        return None
 
     def of_groups(self, lr: float) -> list[float]:
         """Return the rate that each group has where the recorded one is `lr`."""
@@ -116,13 +110,8 @@ def _each(name: str, rate: Any, groups: int) -> list[Any]:
     return list(rate)
 
 
-def _ratios(optimizers: dict[str, torch.optim.Optimizer]) -> list[float]:
+def _ratios(named: list[tuple[str, dict[str, Any]]]) -> list[float]:
     """Return the ratio of each group's rate to the largest of all."""
-    named = [
-        (f"{name}.param_groups[{i}]", group)
-        for name, optimizer in optimizers.items()
-        for i, group in enumerate(optimizer.param_groups)
-    ]
     for key in ("lr", "initial_lr"):
         rates = [
             _check.real(f"{name}[{key!r}]", group.get(key), least=0.0)

@@ -91,6 +91,11 @@ class Snapshot:
         found = [one for one, _ in self._tensors if id(one.tensor) in wanted]
         return len(found) < len(wanted) or any(one.has_changed() for one in found)
 
+    def was_written(self, tensors: Iterable[Tensor]) -> bool:
+        """Return whether one of these was written by an operation that torch has seen."""
+        wanted = {id(tensor) for tensor in tensors}
+        return any(one.was_written() for one, _ in self._tensors if id(one.tensor) in wanted)
+
     def _choose(self, watched: list[SavedTensor]) -> CopyBeforeWrite | None:
         frozen = {
             one.memory.untyped_storage()._cdata: one.memory.untyped_storage().nbytes() for one in watched

@@ -53,13 +53,17 @@ class SavedTensor:
 
     def has_changed(self) -> bool:
         """Return whether there is other memory or were writes, as far as that is known."""
-        if _place(self.tensor) != _place(self.memory) or self.version != _version(self.tensor):
+        if _place(self.tensor) != _place(self.memory) or self.was_written():
             return True
         return self.values is not None and not _same_bits(_distinct(self.tensor.detach()), self.values)
 
+    def was_written(self) -> bool:
+        """Return whether torch has seen writes."""
+        return self.version is not None and _version(self.tensor) != self.version
+
     def lost(self) -> bool:
         """Return whether the tensor was written and its values had not been copied."""
-        return self.values is None and self.version is not None and _version(self.tensor) != self.version
+        return self.values is None and self.was_written()
 
 
 class SavedGradient:

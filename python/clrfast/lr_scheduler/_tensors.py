@@ -82,6 +82,16 @@ class _Block:
         self._parts = [part.view(t.shape) for part, t in zip(self._block.unbind(), self._tensors)]
 
     def write(self) -> None:
+        """Fill them.
+
+        Raises:
+            RuntimeError: A CUDA graph is being captured: it would replay this one value for ever.
+        """
+        if self._pinned and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError(
+                "step() must be called outside of the graph that is captured, which would replay one rate: "
+                "call it between replays, or capture the step of a DeviceScheduleLR"
+            )
         host = torch.from_numpy(self._values[self._indices]).to(self._block.dtype)
         if self._pinned:  # torch keeps pinned memory from being used again until the copy has been made
             host = host.pin_memory()
