@@ -198,8 +198,11 @@ def move(batch: Any, device: torch.device | str | None, non_blocking: bool = Tru
     """Return a batch with everything in it on a device; None leaves it where it is."""
     if device is None:
         return batch
+    # The usual forms first, and `to` only where it does something: the rest takes longer, at each step.
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=non_blocking)
+        return batch if batch.device == device else batch.to(device, non_blocking=non_blocking)
+    if type(batch) in (tuple, list):
+        return type(batch)([move(value, device, non_blocking) for value in batch])
     if hasattr(batch, "to"):  # such as a PackedSequence, or a batch of graphs
         return batch.to(device)
     if isinstance(batch, Mapping):
