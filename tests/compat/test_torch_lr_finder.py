@@ -80,7 +80,6 @@ CASES: dict[str, dict[str, Any]] = {
     "smooth": {"smooth_f": 0.3},
     "first rate": {"start_lr": 1e-3},
     "a rate of 0 is none": {"start_lr": 0},
-    "falling": {"start_lr": 0.1, "end_lr": 1e-4},
     "diverging": {"end_lr": 1e4, "num_iter": 100},
     "diverging soon": {"end_lr": 100, "diverge_th": 1.2, "num_iter": 100},
     "never diverging": {"end_lr": 10, "diverge_th": math.inf},
@@ -113,7 +112,8 @@ def test_it_records_the_same(case: str, theirs: ModuleType) -> None:
     np.testing.assert_allclose(mine.history["lr"], other.history["lr"], rtol=1e-12)
     np.testing.assert_allclose(mine.history["loss"], other.history["loss"], rtol=1e-6)
     assert mine.best_loss == pytest.approx(other.best_loss, rel=1e-6)
-    stopped = len(mine.log) < CASES[case].get("num_iter", 40)
+    stopped = mine.history["loss"][-1] > CASES[case].get("diverge_th", 5) * mine.best_loss
+    assert stopped or len(mine.log) == CASES[case].get("num_iter", 40)
     assert mine.log.status.startswith("Stopped after" if stopped else "Ran all")
     assert stopped or not case.startswith("diverging")
 
@@ -412,9 +412,13 @@ WRONG: dict[str, tuple[type[Exception], str, dict[str, Any]]] = {
     "step_mode": (ValueError, "step_mode must be one of 'exp', 'linear', got 'cos'", {"step_mode": "cos"}),
     "smooth_f": (ValueError, "smooth_f must be finite and >= 0 and < 1, got 1", {"smooth_f": 1}),
     "diverge_th": (ValueError, "diverge_th must be finite and > 0, got 0", {"diverge_th": 0}),
-    "start_lr": (ValueError, "start_lr must be finite and > 0, got -1", {"start_lr": -1}),
-    "a list": (ValueError, "start_lr must have a rate for each of 1 groups, got 2", {"start_lr": [0.1, 0.2]}),
-    "end_lr": (ValueError, "end_lr must be finite and > 0, got 0", {"end_lr": 0}),
+    "start_lr": (ValueError, r"start_lr\[0\] must be finite and > 0, got -1", {"start_lr": -1}),
+    "a list": (
+        ValueError,
+        "start_lr must be one number, or one for each of 1 groups, got 2",
+        {"start_lr": [0.1, 0.2]},
+    ),
+    "end_lr": (ValueError, r"end_lr\[0\] must be finite and > 0.0001, got 0", {"end_lr": 0}),
     "accumulation": (ValueError, "accumulation_steps must be an integer from 1", {"accumulation_steps": 0}),
     "train_loader": (ValueError, "`train_loader` has unsupported type.*got list", {"train": lambda _: [1]}),
     "val_loader": (ValueError, "`val_loader` has unsupported type.*got list", {"val_loader": lambda _: [1]}),

@@ -1,23 +1,22 @@
-"""pytorch-lr-finder's `LRFinder`, over `clrfast.range_test`."""
+"""pytorch-lr-finder's `LRFinder`, over `clrfast.RangeTest`."""
 
 from __future__ import annotations
 
 import math
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from clrfast import _check
 from clrfast._pictures._axes import new_axes
-from clrfast._range_test._loop import range_test
+from clrfast._range_test._context import RangeTest
 from clrfast._range_test._training_step import move
 from clrfast.compat.torch_lr_finder._initial_state import InitialState
 from clrfast.compat.torch_lr_finder._loader_iters import DataLoaderIter as DataLoaderIter
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from clrfast.analysis import Suggestion
-
-_SPACED: dict[str, Callable[..., NDArray[np.float64]]] = {"exp": np.geomspace, "linear": np.linspace}
 
 
 class LRFinder:
@@ -134,8 +131,8 @@ class LRFinder:
             val_loader: Batches for validation, all of which are passed after each step; the recorded loss is
                 then the mean of theirs. None records the loss of training, before the step.
             start_lr: The first rate of all groups, or a list with one for each; None or 0 takes those that
-                the optimizer has. Greater than 0 if the step mode is 'exp', at least 0 otherwise.
-            end_lr: The last rate of all groups, with the same bounds.
+                the optimizer has. Greater than 0.
+            end_lr: The last rate of all groups, greater than the first ones.
             num_iter: Steps, >= 2.
             step_mode: 'exp' (equal ratios) or 'linear' (equal differences).
             smooth_f: The weight of a new loss in the average that is recorded, in [0, 1); 0 averages nothing.
@@ -148,69 +145,53 @@ class LRFinder:
             TypeError, ValueError: An argument is not as said above. Nothing was changed.
         """
         steps = _check.whole("num_iter", num_iter, least=2)
+        mode = _check.choice("step_mode", str(step_mode).lower(), ("exp", "linear"))
         smoothing = _check.real("smooth_f", smooth_f, least=0.0, below=1.0)
         limit = math.inf if diverge_th == math.inf else _check.real("diverge_th", diverge_th, above=0.0)
         batches_a_step = _check.whole("accumulation_steps", accumulation_steps, least=1)
-        rates = self._rates(start_lr, end_lr, steps, step_mode)
-        turns = _Turns(train_loader, val_loader)
-        raw: list[float] = []
+        _check_loader("train_loader", train_loader, TrainDataLoaderIter)
+        if val_loader is not None:
+            _check_loader("val_loader", val_loader, ValDataLoaderIter)
+        groups = self.optimizer.param_groups
+        test = RangeTest(
+            *(self.model, self.optimizer),
+            start_lr=start_lr
+            if isinstance(start_lr, list)
+            else [start_lr or group["lr"] for group in groups],
+            end_lr=end_lr,
+            steps=steps,
+            shape="exponential" if mode == "exp" else "linear",
+            stop_factor=math.inf,
+            also=[] if self.grad_scaler is None else [self.grad_scaler],
+            progress=True if find_spec("tqdm") else "plain",
+        )
         self.history = {"lr": [], "loss": []}
         self.best_loss = None
-
-        def step(turn: _Turns) -> float:
-            if not raw:
-                self.model.to(self.device)
-            lrs = rates[len(raw)].tolist()
-            for group, lr in zip(self.optimizer.param_groups, lrs):
-                if isinstance(group["lr"], torch.Tensor):
-                    group["lr"].fill_(lr)
-                else:
-                    group["lr"] = lr
-            loss = self._train_batch(turn.train, batches_a_step, non_blocking_transfer=non_blocking_transfer)
-            if turn.val is not None:
-                loss = self._validate(turn.val, non_blocking_transfer=non_blocking_transfer)
-            raw.append(loss)
-            turn.over = self._add(lrs[0], loss, smoothing, limit)
-            return loss
-
-        status = ""
+        self.log = Log([], [])
+        over = False
         try:
-            # Groups meet at the last rate, each from its own first one, so `step` sets the rates; and it says
-            # when to stop, by the end of its turns.
-            status = range_test(
-                *(self.model, self.optimizer, None, turns),
-                steps=steps,
-                stop_factor=math.inf,
-                train_step=step,
-                also=[] if self.grad_scaler is None else [self.grad_scaler],
-                progress=find_spec("tqdm") is not None,
-            ).status
-            if len(raw) < steps and math.isfinite(raw[-1]):
-                status = (
-                    f"Stopped after {len(raw)} of {steps} steps: the loss was above {limit:g} times its best."
-                )
+            with test, torch.enable_grad(), _iterators(test, train_loader, val_loader) as (train, val):
+                self.model.to(self.device)
+                for lr in test:
+                    loss = self._train_batch(
+                        train, batches_a_step, non_blocking_transfer=non_blocking_transfer
+                    )
+                    if val is not None:
+                        loss = self._validate(val, non_blocking_transfer=non_blocking_transfer)
+                    test.record(loss)
+                    over = self._add(lr, loss, smoothing, limit)
+                    if over:
+                        break
         except BaseException as error:
-            status = getattr(getattr(error, "clrfast_log", None), "status", "")
+            self.log = getattr(error, "clrfast_log", self.log)
             raise
-        finally:
-            rows = len(self.history["loss"])  # an interrupt may come between any two lines of a step
-            del self.history["lr"][rows:]
-            self.log = Log(self.history["lr"], raw[:rows], range(rows), status)
-        print(f"{status} plot() shows the curve.")
-
-    def _rates(self, start_lr: Any, end_lr: float, steps: int, step_mode: str) -> NDArray[np.float64]:
-        """Return the rate of each step and group, shape (steps, groups)."""
-        groups = self.optimizer.param_groups
-        mode = _check.choice("step_mode", str(step_mode).lower(), _SPACED)
-        bound = {"above": 0.0} if mode == "exp" else {"least": 0.0}
-        if isinstance(start_lr, list) and len(start_lr) != len(groups):
-            raise ValueError(
-                f"start_lr must have a rate for each of {len(groups)} groups, got {len(start_lr)}"
+        self.log = log = test.log
+        if over and math.isfinite(log.loss[-1]):
+            status = (
+                f"Stopped after {len(log)} of {steps} steps: the loss was above {limit:g} times its best."
             )
-        given = start_lr if isinstance(start_lr, list) else [start_lr or group["lr"] for group in groups]
-        starts = [_check.real("start_lr", lr, **bound) for lr in given]
-        last = _check.real("end_lr", end_lr, **bound)
-        return _SPACED[mode](starts, last, steps)
+            self.log = Log(log.lr, log.loss, log.step, status)
+        print(f"{self.log.status} plot() shows the curve.")
 
     def _add(self, lr: float, loss: float, smoothing: float, limit: float) -> bool:
         """Add a step to the history; return whether the test is over."""
@@ -328,38 +309,22 @@ class LRFinder:
         return (axes, suggested) if suggest_lr else axes
 
 
-class _Turns:
-    """A loader for `range_test`: gives itself, with what a step takes its batches from, until it is `over`.
-
-    Args:
-        train_loader: As the finder is given it.
-        val_loader: Likewise.
-    """
-
-    def __init__(self, train_loader: Any, val_loader: Any) -> None:
-        """Look at the loaders; ask for nothing yet."""
-        _check_loader("train_loader", train_loader, TrainDataLoaderIter)
-        if val_loader is not None:
-            _check_loader("val_loader", val_loader, ValDataLoaderIter)
-        # A snapshot finds the loaders here, and puts them back; iterators, which cannot go back, are hidden.
-        self.loaders = [getattr(loader, "data_loader", loader) for loader in (train_loader, val_loader)]
-        self._given: Callable[[], tuple[Any, Any]] = lambda: (train_loader, val_loader)
-        self.over = False
-
-    def __iter__(self) -> Iterator[_Turns]:
-        """Make iterators of loaders; those that were given begin anew when the test is over."""
-        if self.over:
-            return
-        train, val = self._given()
-        self.train = TrainDataLoaderIter(train) if isinstance(train, DataLoader) else train
-        self.val = ValDataLoaderIter(val) if isinstance(val, DataLoader) else val
-        try:
-            while not self.over:
-                yield self
-        finally:
-            for given in (train, val):
-                if isinstance(given, DataLoaderIter):
-                    given.begin()
+@contextmanager
+def _iterators(
+    test: RangeTest, train_loader: Any, val_loader: Any
+) -> Iterator[tuple[TrainDataLoaderIter, ValDataLoaderIter | None]]:
+    """Give iterators over loaders, which are put back; those that were given begin anew in the end."""
+    for loader in (train_loader, val_loader):
+        if loader is not None:
+            test._use(getattr(loader, "data_loader", loader))
+    given = [loader for loader in (train_loader, val_loader) if isinstance(loader, DataLoaderIter)]
+    try:
+        train = TrainDataLoaderIter(train_loader) if isinstance(train_loader, DataLoader) else train_loader
+        val = ValDataLoaderIter(val_loader) if isinstance(val_loader, DataLoader) else val_loader
+        yield train, val
+    finally:
+        for iterator in given:
+            iterator.begin()
 
 
 def _check_loader(name: str, loader: Any, kind: type) -> None:
