@@ -240,7 +240,7 @@ class Snapshot:
             waiting: list[Callable[[], object]] = [
                 *self._undo,
                 *(gradient.restore for gradient in self._gradients),
-                *(partial(_load_if_changed, value, state) for value, state, _ in self._stateful),
+                *(partial(load_if_changed, value, state) for value, state, _ in self._stateful),
                 *self._last,
             ]
             _all_done(waiting)
@@ -290,7 +290,7 @@ def _restore_array(array: np.ndarray[Any, Any], then: np.ndarray[Any, Any]) -> N
         array[...] = then
 
 
-def _load_if_changed(holder: Any, state: Any) -> None:
+def load_if_changed(holder: Any, state: Any) -> None:
     if not _equal(holder.state_dict(), state):
         holder.load_state_dict(copy.deepcopy(state))
 

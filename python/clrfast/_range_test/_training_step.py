@@ -90,7 +90,7 @@ class Step:
 
     def on(self, batches: list[Any]) -> list[Any]:
         """Return the batches where the model is."""
-        return [_move(batch, self._device) for batch in batches]
+        return [move(batch, self._device) for batch in batches]
 
     def validate(self, batches: list[Any]) -> Tensor:
         """Return the mean loss of batches in eval mode, without gradients; modes are as before then."""
@@ -106,7 +106,7 @@ class Step:
 
     def _loss(self, batch: Any) -> Tensor:
         with self._autocast:
-            loss = self._forward(_move(batch, self._device))
+            loss = self._forward(move(batch, self._device))
             check_loss(loss, "loss_fn")
         return cast("Tensor", loss)
 
@@ -194,17 +194,21 @@ def _device(model: nn.Module) -> torch.device | None:
     return devices.pop() if len(devices) == 1 else None
 
 
-def _move(batch: Any, device: torch.device | str | None) -> Any:
+def move(batch: Any, device: torch.device | str | None, non_blocking: bool = True) -> Any:
+    """Return a batch with everything in it on a device; None leaves it where it is."""
     if device is None:
         return batch
+    # The usual forms first, and `to` only where it does something: the rest takes longer, at each step.
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+        return batch if batch.device == device else batch.to(device, non_blocking=non_blocking)
+    if type(batch) in (tuple, list):
+        return type(batch)([move(value, device, non_blocking) for value in batch])
     if hasattr(batch, "to"):  # such as a PackedSequence, or a batch of graphs
         return batch.to(device)
     if isinstance(batch, Mapping):
-        return {key: _move(value, device) for key, value in batch.items()}
+        return {key: move(value, device, non_blocking) for key, value in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(_move(value, device) for value in batch))
+        return type(batch)(*(move(value, device, non_blocking) for value in batch))
     if isinstance(batch, (tuple, list)):
-        return type(batch)(_move(value, device) for value in batch)
+        return type(batch)(move(value, device, non_blocking) for value in batch)
     return batch
