@@ -17,6 +17,7 @@ from clrfast import logs as logs
 from clrfast import rules as rules
 from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
+from clrfast import trackers as trackers
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import Progress as Progress
@@ -49,11 +50,12 @@ __all__ = [
     "schedule",
     "schedules",
     "smoothing",
+    "trackers",
 ]
 
 
 # What these need takes a second to import, or is not installed: they are loaded when they are touched.
-_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler", "trackers")
+_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler")
 
 
 def __dir__() -> list[str]:
@@ -64,7 +66,6 @@ if TYPE_CHECKING:  # which see no __getattr__: to them it would mean that every 
     from clrfast import dask as dask
     from clrfast import keras as keras
     from clrfast import lr_scheduler as lr_scheduler
-    from clrfast import trackers as trackers
 else:
 
     def __getattr__(name: str) -> Any:

@@ -20,10 +20,13 @@ ROWS = re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE)
 NAMES = {name for row in ROWS for name in re.findall(r"`(\w+)`", row)}
 # Where arguments are somebody else's: torch's, Kenstler's, those of the libraries whose rules these are.
 FOREIGN = re.compile(r"clrfast\.rules\.(fastai|lightning|torch_lr|ignite|dataiku)")
-PUBLIC = ("analysis", "logs", "rules", "schedules", "smoothing")
+PUBLIC = ("analysis", "logs", "rules", "schedules", "smoothing", "trackers")
 MODULES = ["clrfast", *(f"clrfast.{name}" for name in PUBLIC)]
 # Nobody makes these by hand.
-RESULTS = (BaseException, tuple, schedules.Schedule, clrfast.Analysis, analysis.Phases, clrfast.Suggestion)
+RESULTS = (
+    *(BaseException, tuple, schedules.Schedule, clrfast.Analysis, analysis.Phases, clrfast.Suggestion),
+    clrfast.Progress,
+)
 
 
 def callables() -> Iterator[tuple[str, Callable[..., Any]]]:

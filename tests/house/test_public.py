@@ -11,7 +11,8 @@ import pytest
 
 import clrfast
 
-EXTRAS = {"dask": "dask", "keras": "keras", "lr_scheduler": "torch"}  # each module, and what it needs
+# Each module that is loaded when it is touched, and what it needs.
+EXTRAS = {"dask": "dask", "keras": "keras", "lr_scheduler": "torch"}
 
 
 def run(code: str) -> str:

@@ -223,7 +223,7 @@ class RangeTest:
             ValueError: It gives no batch.
             RuntimeError: The test has not begun; or the loop goes on and on without recording anything.
         """
-        return (batches[0] for batches in self._batches(loader))
+        return self._batches(loader, 1, alone=True)
 
     def __iter__(self) -> Iterator[float]:
         """Give the rate of each step, until the test ends; each must be recorded."""
@@ -311,8 +311,8 @@ class RangeTest:
             self._unseen.__enter__()
         self._shown.open()
 
-    def _batches(self, loader: Iterable[Batch], count: int = 1) -> Iterator[list[Batch]]:
-        """Give `count` batches at a time, until the test ends."""
+    def _batches(self, loader: Iterable[Any], count: int, *, alone: bool = False) -> Iterator[Any]:
+        """Give lists of `count` batches, or one batch alone at a time, until the test ends."""
         from clrfast._range_test._training_step import Batches
 
         check_loader(loader)
@@ -325,7 +325,7 @@ class RangeTest:
         self._passes.append(batches)
         if not batches.look_ahead(count):
             raise ValueError("loader must give a batch for each step, got none: is it used up, or closed?")
-        return self._steps(batches, count)
+        return self._steps(batches, count, alone)
 
     def _use(self, loader: Iterable[Any]) -> None:
         """Keep the state of a loader before it is asked for anything, and let signals through."""
@@ -340,7 +340,7 @@ class RangeTest:
                 sampler.set_epoch(self._epoch)
         self._signals.release()
 
-    def _steps(self, batches: Batches, count: int) -> Iterator[list[Any]]:
+    def _steps(self, batches: Batches, count: int, alone: bool) -> Iterator[Any]:
         last: list[Any] = []
         recorded, given, passes = -1, 0, 0
         while self._goes_on():
@@ -355,7 +355,7 @@ class RangeTest:
                 self._state = "over"
                 return
             last = taken or last
-            yield last
+            yield last[0] if alone else last
 
     def _goes_on(self) -> bool:
         """Begin the next step, if the last one was recorded; return whether there is one.
@@ -371,7 +371,8 @@ class RangeTest:
             self._pace.begin()
             self._rates.set(self._count)
             self._set = self._count
-        self._signals.release()
+        if not self._signals.released:
+            self._signals.release()
         return True
 
     def _must_train(self) -> None:

@@ -28,6 +28,7 @@ _LIVE = frozenset(
         *("tempfile", "threading", "weakref"),
     ]
 )
+LOADER_ITERATOR = torch.utils.data.dataloader._BaseDataLoaderIter
 _LIVE_TORCH = ("torch._C", "torch.cuda", "torch.distributed", "torch.multiprocessing", "torch._dynamo")
 
 
@@ -44,7 +45,7 @@ def kind(cls: type) -> str:
         return "file"
     if any(base.__module__.partition(".")[0] in _LIVE for base in cls.__mro__):
         return "none"
-    if cls.__module__.startswith(_LIVE_TORCH) or cls.__name__.endswith("DataLoaderIter"):
+    if cls.__module__.startswith(_LIVE_TORCH) or issubclass(cls, LOADER_ITERATOR):
         return "none"
     if _has_attributes(cls) or has_state(cls):
         return "object"

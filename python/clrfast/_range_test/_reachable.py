@@ -8,10 +8,13 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
+from torch.utils.data import DataLoader, Dataset
+
 from clrfast._range_test import _generators
 from clrfast._range_test._kinds import ATOMS, trains
 
 _MOST = 1000  # of a container's items, and of objects that are no numbers or text, are looked at
+_DATA = (DataLoader, Dataset)  # whose state is kept where they are used, and is mostly data
 _FUNCTIONS = (FunctionType, MethodType)
 
 
@@ -40,7 +43,9 @@ def _search(begins: list[object]) -> list[object]:
     waiting = deque((value, 0) for value in begins)  # what is near comes first
     while waiting and len(seen) < _MOST:
         value, depth = waiting.popleft()
-        if id(value) in seen or (isinstance(value, ATOMS) and not isinstance(value, _FUNCTIONS)):
+        if id(value) in seen or isinstance(value, _DATA):
+            continue
+        if isinstance(value, ATOMS) and not isinstance(value, _FUNCTIONS):
             continue
         seen[id(value)] = value
         if trains(value) or isinstance(value, _generators.KINDS):

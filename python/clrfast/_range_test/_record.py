@@ -38,14 +38,17 @@ class Record:
         """Write nothing yet."""
         self.rates, self._watch, self._shown, self._file = rates, watch, shown, file
         self._run, self._earlier = run, earlier
+        self._is_followed = bool(shown) or file is not None
         self._told = 0
         self.why = "the loop was left"  # where it ends early, and nothing else says why
 
     def add(self, loss: Tensor | float) -> bool:
         """Record the next loss; return whether it is known by now that one of them stops."""
         stop = self._watch.add(loss)
+        if not self._is_followed:
+            return stop
         self._shown.step()
-        if self._watch.checks() and (self._shown or self._file is not None):
+        if self._watch.checks():
             log = self.log(runs=True)
             self.write(log)
             self.tell(log)

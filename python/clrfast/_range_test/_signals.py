@@ -16,6 +16,9 @@ class Signals:
     was there, where `release` has allowed it, or waits. The first exception that a handler raises makes all
     later signals wait: the way out is not interrupted a second time. In other threads there is nothing to do.
 
+    Attributes:
+        released: Whether signals are let through.
+
     Args:
         never: The code in which signals wait in any case, whatever it calls included: that of a context's two
             ends, which must be whole.
@@ -26,12 +29,12 @@ class Signals:
         self._never = never
         self._handlers: dict[int, Any] = {}
         self._waiting: list[int] = []
-        self._released = False
+        self.released = False
         self._own = self._handle
 
     def hold(self) -> None:
         """Make all signals wait from here on; called again, those too whose handler is newer."""
-        self._released = False
+        self.released = False
         if threading.current_thread() is not threading.main_thread():
             return
         for number in signal.valid_signals():
@@ -42,13 +45,13 @@ class Signals:
 
     def release(self) -> None:
         """Let signals through, those first that have waited."""
-        self._released = True
+        self.released = True
         while self._waiting:
             self._handle(self._waiting.pop(0), None)
 
     def pause(self) -> None:
         """Make signals wait again, until the next `release`."""
-        self._released = False
+        self.released = False
 
     def hand_back(self) -> None:
         """Put all handlers back, then deliver what has waited, even if one of them raises."""
@@ -58,14 +61,14 @@ class Signals:
             self._deliver()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._released or self._is_within(frame):
+        if not self.released or self._is_within(frame):
             if number not in self._waiting:
                 self._waiting.append(number)
             return
         try:
             self._handlers[number](number, frame)
         except BaseException:
-            self._released = False
+            self.released = False
             raise
 
     def _is_within(self, frame: FrameType | None) -> bool:

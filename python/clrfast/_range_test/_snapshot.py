@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from clrfast._range_test import _containers, _generators, _modes
-from clrfast._range_test._kinds import ATOMS, has_state, kind, slots
+from clrfast._range_test._kinds import ATOMS, LOADER_ITERATOR, has_state, kind, slots
 from clrfast._range_test._sharded import Sharded
 from clrfast._range_test._tensors import CopyBeforeWrite, SavedGradient, SavedTensor
 
@@ -161,7 +162,7 @@ class Snapshot:
         own = getattr(value, "__dict__", None)
         if isinstance(own, dict):
             waiting.append((own, path))
-            if type(own.get("_iterator")).__name__.endswith("DataLoaderIter"):
+            if isinstance(value, DataLoader) and isinstance(own.get("_iterator"), LOADER_ITERATOR):
                 self._iterators.append(own)
         names = slots(type(value))
         if names:
