@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
+import clrfast  # noqa: E402
 from clrfast import schedules  # noqa: E402
 from clrfast.keras import ScheduleCallback  # noqa: E402
 
 # Keras 3.15 turns its variables to arrays in a way that NumPy 2 no longer likes.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+PAGE = (Path(__file__).parents[2] / "docs" / "schedules_elsewhere.md").read_text(encoding="utf-8")
 STEPS = 24
 RATE = schedules.one_cycle(0.1, STEPS, div_factor=10)
 MOMENTUM = RATE.reciprocal(0.6, 0.95, base_lr=RATE(0))
@@ -108,24 +112,24 @@ def test_two_trainings_are_one() -> None:
 
 
 @pytest.mark.parametrize(("end", "scale"), [(0.1, 0.1), (0.3, 0.1), (0.25, 0.05)])
-def test_the_cycle_of_keras_one_cycle(end: float, scale: float) -> None:
-    """The rates and momenta of titu1994's OneCycleLR, as docs/schedules_elsewhere.md makes them."""
-    total, max_lr, least, most = 200, 0.4, 0.85, 0.95
-    half = int(total * (1 - end) / 2)
-    first = max_lr * scale
-    top = first * (1 + (100 * scale - 1))
-    rise, fall = schedules.linear(first, top, half), schedules.linear(top, first, half)
-    rate = rise.then(fall).then(schedules.linear(first, first / 100, total - 2 * half))
-    momentum = rate.reciprocal(least, most, base_lr=first)
-    for step in range(total):
-        if step > 2 * half:
-            expected = first * (1 - 0.99 * (step - 2 * half) / (total - 2 * half))
-            share = 0.0
-        else:
+def test_the_page_on_keras_one_cycle(end: float, scale: float) -> None:
+    """The lines of docs/schedules_elsewhere.md, and what titu1994's OneCycleLR computes."""
+    names: dict[str, Any] = {"clrfast": clrfast, "schedules": schedules, "total_steps": 200, "max_lr": 0.4}
+    names |= {"end_percentage": end, "scale_percentage": scale}
+    names |= {"minimum_momentum": 0.85, "maximum_momentum": 0.95}
+    section = PAGE[PAGE.index("## keras-one-cycle") :]
+    exec(re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0], names)
+    half = int(200 * (1 - end) / 2)
+    for step in range(200):
+        share, factor = 0.0, 1 - 0.99 * (step - 2 * half) / (200 - 2 * half)
+        if step <= 2 * half:
             share = step / half if step <= half else 1 - (step - half) / half
-            expected = first * (1 + share * (100 * scale - 1))
-        assert rate(step) == pytest.approx(expected, rel=1e-12)
-        assert momentum(step) == pytest.approx(most - share * (most - least), rel=1e-12)
+            factor = 1 + share * (100 * scale - 1)
+        assert names["rate"](step) == pytest.approx(0.4 * scale * factor, rel=1e-12)
+        assert names["momentum"](step) == pytest.approx(0.95 - 0.1 * share, rel=1e-12)
+    net = line(keras.optimizers.SGD(0.01, momentum=0.9))
+    fit(net, names["callback"])
+    assert names["callback"].history["lr"] == names["rate"].values(0, STEPS).tolist()
 
 
 def test_what_cannot_be_driven_is_refused() -> None:
