@@ -25,7 +25,7 @@ def check_optimizer(model: Any) -> Any:
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     if getattr(model, "optimizer", None) is None:
         raise ValueError("model must be compiled with an optimizer, got one that is not")
-    if not isinstance(model.optimizer.learning_rate, keras.Variable):
+    if not hasattr(model.optimizer.learning_rate, "assign"):  # no variable, but what a function gave
         raise TypeError(
             "the optimizer's learning_rate must be a number, got a schedule or another function: "
             "compile the model with a number, and drive the rate by a callback"
