@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from clrfast import _check, _core
+from clrfast._require import require
 from clrfast.schedules import _json, _parts
 
 if TYPE_CHECKING:
@@ -255,6 +256,28 @@ class Schedule(_core.Schedule):
             TypeError: It is not a string.
         """
         return _json.schedule_from(text, Schedule)
+
+    def to_optax(self) -> Callable[[Any], Any]:
+        """This schedule as a function that JAX traces, for optax and any other code in JAX.
+
+        It works under `jit`, `vmap`, `grad` and `scan`, and evaluates any step at once. Values are those of
+        this schedule up to some rounding errors of JAX's floats, float32 unless ``jax_enable_x64`` is set.
+        Cycles whose length is no simple fraction may drift, by less than 1e-9 of a cycle in each.
+
+        Returns:
+            A function of the step, an integer or an array of integers of any shape. Steps below 0 count as
+            0, those above 2**31 - 1 as that one. It returns an array of JAX of the same shape.
+
+        Raises:
+            ImportError: jax is missing.
+            ValueError: Cycles are shorter than a thousandth of a step.
+
+        >>> optimizer = optax.adamw(schedules.one_cycle(1e-3, 10_000).to_optax())  # doctest: +SKIP
+        """
+        require("jax", "to_optax()", extra="jax")
+        from clrfast.schedules._jax import traced
+
+        return traced(self)
 
     def plot(self, ax: Axes | None = None, *, steps: SupportsIndex | None = None) -> Axes:
         """Draw the value against the step (needs matplotlib).

@@ -1,4 +1,4 @@
-"""A Keras 3 callback that cycles the learning rate (needs keras)."""
+"""Cycles of the learning rate, with the arguments of Kenstler's `clr_callback`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from clrfast import _check, _core, schedules
-from clrfast._require import require
 from clrfast.schedules._cyclic import cycles_of
-
-require("keras", "clrfast.keras", "keras")
-
-import keras  # noqa: E402 - after the check that says how to install it
-
-__all__ = ["CyclicLR"]
 
 
 class CyclicLR(keras.callbacks.Callback):  # type: ignore[misc] # Keras is not typed
