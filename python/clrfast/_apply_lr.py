@@ -26,8 +26,8 @@ def apply_lr(
     """Make `lr` the highest of the optimizer's rates; all others keep their ratio to it.
 
     Without a scheduler, `lr` is the rate of the group that has the largest one now (the largest `initial_lr`
-    where all rates are 0), and each group's `initial_lr`, if it has one, becomes its rate: a scheduler that is
-    made next starts there.
+    where all rates are 0), and each group's `initial_lr`, if it has one, becomes its rate: a scheduler that
+    is made next starts there.
 
     With schedulers, `lr` is what they start from or rise to: the largest of their `base_lrs`, or the peak of
     a OneCycleLR or a CyclicLR. All of their rates (`base_lrs`, `max_lrs`, and in the groups `initial_lr`,
@@ -106,7 +106,9 @@ def planned(optimizer: Any, lr: Any, scheduler: Any) -> list[Change]:
                 changes.append(
                     (partial(setattr, each, name), getattr(each, name), all_scaled(getattr(each, name)))
                 )
-        if _is(each, "OneCycleLR") and hasattr(each, "_bounds"):  # what our OneCycleLR gives to groups that are added later
+        if _is(each, "OneCycleLR") and hasattr(
+            each, "_bounds"
+        ):  # what our OneCycleLR gives to groups that are added later
             bounds = {
                 key: all_scaled(values) if key.endswith("_lr") else values
                 for key, values in each._bounds.items()
@@ -130,7 +132,7 @@ def _schedulers(optimizer: Any, given: Any) -> tuple[list[Any], list[Any]]:
             raise TypeError(f"scheduler must be a torch LRScheduler, got {type(found).__name__}")
         if found.optimizer.param_groups is not optimizer.param_groups:
             raise ValueError(
-                f"scheduler must drive the optimizer that is given, got a {type(found).__name__} of another one"
+                f"scheduler must drive this optimizer, got a {type(found).__name__} of another one"
             )
         if hasattr(found, "_schedulers"):
             parents.append(found)
@@ -142,7 +144,7 @@ def _schedulers(optimizer: Any, given: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _unwrapped(scheduler: Any) -> Any:
-    """Return the scheduler itself, or the one inside of a wrapper of Accelerate or Ignite; None for neither."""
+    """Return the scheduler itself, or the one inside of a wrapper of Accelerate or Ignite, or None."""
     from torch.optim.lr_scheduler import LRScheduler
 
     while scheduler is not None and not isinstance(scheduler, LRScheduler):
@@ -164,8 +166,8 @@ def _refuse_fixed(scheduler: Any) -> None:
     schedules = getattr(scheduler, "schedules", getattr(scheduler, "_schedules", {}))
     if _is(scheduler, "ScheduleLR", "DeviceScheduleLR") and "lr" in schedules:
         raise ValueError(
-            f"scheduler must take its rates from base_lrs, got a {type(scheduler).__name__}, whose schedule says "
-            "them: make it from the suggestion, as in ScheduleLR(optimizer, lr=found.one_cycle(total_steps))"
+            f"scheduler must take its rates from base_lrs, got a {type(scheduler).__name__}, whose schedule "
+            "says them: make it from the suggestion, as in ScheduleLR(optimizer, lr=found.one_cycle(1000))"
         )
 
 

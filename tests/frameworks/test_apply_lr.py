@@ -59,7 +59,11 @@ BOTH: dict[str, Callable[[Any], Make]] = {
     "sequence": sequential,
     "chain": chained,
 }
-MAKERS = {f"{name}, {label}": make(m) for name, make in BOTH.items() for label, m in (("torch", theirs), ("ours", ours))}
+MAKERS = {
+    f"{name}, {label}": make(m)
+    for name, make in BOTH.items()
+    for label, m in (("torch", theirs), ("ours", ours))
+}
 
 
 def rates(optimizer: Any, scheduler: Any) -> list[list[float]]:

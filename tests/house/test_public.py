@@ -11,7 +11,12 @@ import pytest
 
 import clrfast
 
-EXTRAS = {"dask": "dask", "keras": "keras", "lr_scheduler": "torch"}  # each module, and what it needs
+EXTRAS = {
+    "dask": "dask",
+    "frameworks": "torch",
+    "keras": "keras",
+    "lr_scheduler": "torch",
+}  # each module, and what it needs
 
 
 def run(code: str) -> str:

@@ -1,4 +1,4 @@
-"""The parts of a training step that an Accelerator has a hand in, which Hugging Face's Trainer does in its way."""
+"""What of a training step an Accelerator has a hand in, in a loop of one's own and in the Trainer."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Prepared:
 
 
 def synchronised(accelerator: Any, model: Any, is_last: bool) -> AbstractContextManager[Any]:
-    """Return the context of a backward pass: gradients are exchanged in the last one before an update only."""
+    """Return the context of a backward pass: only the last one before an update exchanges gradients."""
     accelerator.gradient_state._set_sync_gradients(is_last)
-    return nullcontext() if is_last else accelerator.no_sync(model)  # type: ignore[no-any-return]
+    return nullcontext() if is_last else accelerator.no_sync(model)
 
 
 def update(accelerator: Any, model: Any, optimizer: Any, max_grad_norm: float | None) -> None:

@@ -28,12 +28,11 @@ class RunsRangeTest:
     Attributes:
         apply: Whether the suggested rate is put in place.
         options: What is handed to `clrfast.range_test`.
-        log: What the last test recorded; None before the first one.
     """
 
     apply: bool
     options: dict[str, Any]
-    log: Log | None
+    _log: Log | None
 
     def _take(self, apply: bool, options: dict[str, Any]) -> None:
         """Keep what a user asks for; TypeError for what is no option of a range test."""
@@ -44,7 +43,12 @@ class RunsRangeTest:
         for name in options:
             if name not in allowed:
                 raise TypeError(f"options must be among {', '.join(sorted(allowed))}, got {name!r}")
-        self.apply, self.options, self.log = apply, options, None
+        self.apply, self.options, self._log = apply, options, None
+
+    @property
+    def log(self) -> Log | None:
+        """What the last test recorded; None before the first one."""
+        return self._log
 
     @property
     def suggestion(self) -> Suggestion:
@@ -53,9 +57,9 @@ class RunsRangeTest:
         Raises:
             RuntimeError: There was no test yet.
         """
-        if self.log is None:
+        if self._log is None:
             raise RuntimeError("the range test must have run before it suggests anything, got none yet")
-        return self.log.analyze().suggestion
+        return self._log.analyze().suggestion
 
     def _run(
         self,
@@ -82,7 +86,7 @@ class RunsRangeTest:
         options = dict(self.options)
         listed = schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]
         held = [*options.pop("also", ()), *also, *(each for each in listed if each is not None)]
-        self.log = range_test(
+        self._log = range_test(
             model,
             optimizer,
             None,
@@ -137,7 +141,7 @@ class Together:
 
 
 class _Unfollowed:
-    """A step that `range_test` does not look into: from a framework's object one reaches its data, and all else."""
+    """A step that `range_test` does not look into: a framework's objects lead to its data, and all else."""
 
     __slots__ = ("_step",)
 
@@ -150,15 +154,8 @@ class _Unfollowed:
 
 @contextmanager
 def attributes_kept(*holders: Any) -> Iterator[None]:
-    """Put back which attributes objects have, and what is in those that are lists, dictionaries and the like.
-
-    For what a framework counts and remembers in objects that also lead to its data, which a range test would copy.
-    """
-    undo = []
-    for holder in holders:
-        attributes = vars(holder)
-        undo += [_containers.save(value) for value in attributes.values() if isinstance(value, _containers.KINDS)]
-        undo.append(_containers.save(attributes))
+    """Put back which attributes objects have; what is in them is for the range test."""
+    undo = [_containers.save(vars(holder)) for holder in holders]
     try:
         yield
     finally:
@@ -166,10 +163,15 @@ def attributes_kept(*holders: Any) -> Iterator[None]:
             put_back()
 
 
-def parts_in_training(holder: Any, *but: Any) -> list[Any]:
-    """Return what of an object's attributes is a part of training: a teacher, an average, a second optimizer."""
+def state_in(holder: Any, *but: Any) -> list[Any]:
+    """Return what of an object's attributes a step may change, except for some that lead elsewhere.
+
+    These are parts of training, as a teacher or an average of the weights, and lists, dictionaries and such.
+    """
     return [
-        value for value in vars(holder).values() if trains(value) and not any(value is each for each in but)
+        value
+        for value in vars(holder).values()
+        if (trains(value) or isinstance(value, _containers.KINDS)) and not any(value is each for each in but)
     ]
 
 

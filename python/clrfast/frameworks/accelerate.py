@@ -15,7 +15,7 @@ from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean
 
 require("accelerate", "clrfast.frameworks.accelerate", "frameworks")
 
-from accelerate import Accelerator  # noqa: E402 - after the check that says how to install it
+from accelerate import Accelerator  # noqa: E402 - after the check
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +29,8 @@ __all__ = ["AccelerateRangeTest"]
 class AccelerateRangeTest(RunsRangeTest):
     """Runs a range test on what an Accelerator has prepared, and leaves all of it as it was.
 
-    Each step is the usual one: ``gradient_accumulation_steps`` batches, forward in the accelerator's precision,
-    ``accelerator.backward``, and one step of the optimizer with its scaler.
+    Each step is the usual one: ``gradient_accumulation_steps`` batches, forward in the accelerator's
+    precision, ``accelerator.backward``, and one step of the optimizer with its scaler.
 
     Args:
         accelerator: The Accelerator. What it counts is put back.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean, parts_in_training
+from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean, state_in
 
 require("fastai.learner", "clrfast.frameworks.fastai", "frameworks")
 
-from fastai.callback.core import Callback  # noqa: E402 - after the check that says how to install it
+from fastai.callback.core import Callback  # noqa: E402 - after the check
 from fastai.callback.schedule import ParamScheduler  # noqa: E402
 from fastai.callback.training import GradientAccumulation  # noqa: E402
 from fastai.learner import Learner, Recorder  # noqa: E402
@@ -27,11 +27,21 @@ __all__ = ["FastaiRangeTest"]
 
 # Callbacks of these modules of fastai.callback, and what derives from them, record, show, save, stop or
 # schedule; all others take part in a step.
-_LISTENERS = ("azureml", "captum", "comet", "preds", "progress", "schedule", "tensorboard", "tracker", "wandb")
+_LISTENERS = (
+    "azureml",
+    "captum",
+    "comet",
+    "preds",
+    "progress",
+    "schedule",
+    "tensorboard",
+    "tracker",
+    "wandb",
+)
 
 
 class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai is not followed
-    """Runs a range test on a Learner, by hand or when a fit starts, and leaves it and all it trains as they were.
+    """Runs a range test on a Learner, by hand or when a fit starts, and leaves all of it as it was.
 
     Each step is the Learner's own, ``one_batch``, with the callbacks that take part in training: mixed
     precision, accumulation, clipping, mixup and those of users. Those of fastai that record, show, save, stop
@@ -50,8 +60,8 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
     Raises:
         TypeError: An argument is not as said.
         TypeError, ValueError, RuntimeError: When it tests, as `clrfast.range_test`; or, as a callback with
-            `apply`, the rate of this fit is scheduled already, as ``fit_one_cycle`` does: test by hand before.
-            Nothing is changed then.
+            `apply`, the rate of this fit is scheduled already, as ``fit_one_cycle`` does. Nothing is changed
+            then.
 
     >>> test = FastaiRangeTest(apply=True)  # doctest: +SKIP
     >>> test.run(learn)  # doctest: +SKIP
@@ -91,8 +101,8 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
                 self._test(learn)
             finally:
                 learn("after_fit")
-        for module, training in modes:
-            module.training = training
+                for module, training in modes:
+                    module.training = training
         self._put_in_place(lambda rate: _set(learn, rate))
         assert self.log is not None
         return self.log
@@ -109,8 +119,8 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
         learn = self.learn
         if self.apply and any("lr" in each.scheds for each in learn.cbs if isinstance(each, ParamScheduler)):
             raise ValueError(
-                "apply must be False in a fit that schedules its rate already, got True: test.run(learn) before "
-                "it puts the rate in place"
+                "apply must be False in a fit that schedules its rate already, got True: test.run(learn) "
+                "before it puts the rate in place"
             )
         with _quiet(learn, self):
             self._test(learn)
@@ -144,7 +154,7 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
             loader,
             step,
             batches_a_step=math.ceil(max(items, default=1) / (loader.bs or 1)),
-            also=[wrapper, *parts_in_training(learn, loader), *own],
+            also=[wrapper, *state_in(learn, loader), *own],
         )
 
 
@@ -173,6 +183,10 @@ class _Groups:
     def step(self) -> None:
         """Update the parameters."""
         self.optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state in plain containers, as a checkpoint holds it."""
+        return {name: [dict(each) for each in values] for name, values in self.optimizer.state_dict().items()}
 
 
 class _Group(dict[str, Any]):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from clrfast import _check
 from clrfast._range_test._reachable import reachable
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean
+from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean, state_in
 
 require("ignite.engine", "clrfast.frameworks.ignite", "frameworks")
 
-from ignite.engine import Engine, Events  # noqa: E402 - after the check that says how to install it
+from ignite.engine import Engine, Events  # noqa: E402 - after the check
 
 if TYPE_CHECKING:
     import torch
@@ -21,16 +21,16 @@ __all__ = ["IgniteRangeTest"]
 
 
 class IgniteRangeTest(RunsRangeTest):
-    """Runs a range test when an Engine starts to train, and leaves it, the model and the optimizer as they were.
+    """Runs a range test when an Engine starts to train, and leaves all that it trains as it was.
 
-    Each step calls the engine's process function and fires no event: handlers, and so schedulers, loggers and
-    checkpoints, hear nothing of the test. The engine's state (`iteration`, `epoch`, `batch`, `output`) is in
-    the test as in training, and put back. An engine that resumes is not tested.
+    Each step calls the engine's process function and fires no event: handlers, and so schedulers, loggers
+    and checkpoints, hear nothing of the test. The engine's state (`iteration`, `epoch`, `batch`, `output`) is
+    in the test as in training, and put back. An engine that resumes is not tested.
 
     Args:
         model: The module that the process function trains.
         optimizer: Its optimizer.
-        output_transform: Gets the loss out of what the process function returns, which by default is the loss.
+        output_transform: Gets the loss out of what the process function returns; by default that is the loss.
         accumulate: Calls of the process function for each step of the optimizer, >= 1.
         scheduler: For `apply`: the optimizer's scheduler, torch's or Ignite's handler around it, or several.
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`. Where there is none,
@@ -103,7 +103,7 @@ class IgniteRangeTest(RunsRangeTest):
                 loader,
                 step,
                 batches_a_step=self._accumulate,
-                also=found,
+                also=[*found, *state_in(engine.state, data)],
                 schedulers=self._scheduler,
             )
         self._put_into(self._optimizer, self._scheduler)

@@ -6,33 +6,36 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept
+from clrfast.frameworks._test import RunsRangeTest, attributes_kept, state_in
 
 require("pytorch_lightning", "clrfast.frameworks.lightning", "frameworks")
 
-from pytorch_lightning import Callback, LightningModule  # noqa: E402 - after the check that says how to install it
+from pytorch_lightning import Callback, LightningModule  # noqa: E402 - after the check
 from pytorch_lightning.loggers.logger import DummyLogger  # noqa: E402
 from pytorch_lightning.profilers import PassThroughProfiler  # noqa: E402
 from pytorch_lightning.trainer import call  # noqa: E402
+
+if TYPE_CHECKING:
+    from clrfast.logs import Log
 
 __all__ = ["LightningRangeTest"]
 
 
 class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Lightning is not followed
-    """Runs a range test when a Trainer has its first batch, and leaves it and all that it trains as they were.
+    """Runs a range test when a Trainer has its first batch, and leaves all that it trains as it was.
 
-    Each step is Lightning's own: `training_step` on the strategy's device, in the precision plugin's autocast and
-    with its scaler, `accumulate_grad_batches` batches, clipping, and the module's hooks around a batch and a
-    step. Callbacks, loggers, schedulers and the profiler hear nothing of the test, and what `self.log` is given
-    in it is dropped. In manual optimization `training_step` must return its loss. A run that resumes is not
-    tested.
+    Each step is Lightning's own: `training_step` on the strategy's device, in the precision plugin's autocast
+    and with its scaler, `accumulate_grad_batches` batches, clipping, and the module's hooks around a batch
+    and a step. Callbacks, loggers, schedulers and the profiler hear nothing of the test, and what `self.log`
+    is given in it is dropped. In manual optimization `training_step` must return its loss. A run that resumes
+    is not tested.
 
     Args:
-        apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and its
-            schedulers. Where there is none, the rate stays, and a UserWarning says why.
+        apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and
+            its schedulers. Where there is none, the rate stays, and a UserWarning says why.
         **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`.
 
     Attributes:
@@ -42,16 +45,25 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
     Raises:
         TypeError: An argument is not as said.
         TypeError, ValueError, RuntimeError: When training starts, as `clrfast.range_test` and
-            `clrfast.apply_lr`; or there are several optimizers, `training_step` takes the loader's iterator, or
-            it returns no loss. Nothing is changed then.
+            `clrfast.apply_lr`; or there are several optimizers, `training_step` takes the loader's iterator,
+            or it returns no loss. Nothing is changed then.
 
-    >>> Trainer(max_epochs=10, callbacks=[LightningRangeTest(apply=True)]).fit(module, loader)  # doctest: +SKIP
+    >>> trainer = Trainer(callbacks=[LightningRangeTest(apply=True)])  # doctest: +SKIP
     """
 
     def __init__(self, *, apply: bool = False, **options: Any) -> None:
         """Check, and test nothing yet."""
         self._take(apply, options)
         self._is_due = False
+
+    @property
+    def log(self) -> Log | None:
+        """What the test recorded; None before it."""
+        return self._log
+
+    @log.setter
+    def log(self, of_module: object) -> None:
+        """Decline the module's own `log`, which Lightning gives to every callback."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Wait for the first batch: by then the module's own hooks at the start have run."""
@@ -67,6 +79,8 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
                 f"LightningRangeTest needs a module with one optimizer, got {len(trainer.optimizers)}: "
                 "test each in a loop of your own"
             )
+        if type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
+            raise ValueError("training_step must take a batch for a range test, got one for dataloader_iter")
         (optimizer,) = trainer.optimizers
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
         self._check_apply(optimizer, schedulers)
@@ -97,6 +111,7 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
                     loop.batch_progress,
                     loop.automatic_optimization.optim_progress,
                     loop.manual_optimization.optim_step_progress,
+                    *state_in(trainer._logger_connector),
                 ],
                 schedulers=schedulers,
             )
@@ -139,7 +154,7 @@ class _Loader:
 
 @contextmanager
 def _silenced(trainer: Any, modules: list[Any]) -> Iterator[None]:
-    """Let nobody hear of what the module logs and does, and put back what the Trainer counts and remembers."""
+    """Let nobody hear of what the module logs, and put back what the Trainer counts and remembers."""
     fit_loop = trainer.fit_loop
     loop, logs = fit_loop.epoch_loop, trainer._logger_connector
     manual, wrappers = loop.manual_optimization, trainer.strategy._lightning_optimizers

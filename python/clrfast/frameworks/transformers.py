@@ -7,12 +7,12 @@ from typing import Any
 
 from clrfast._require import require
 from clrfast.frameworks._accelerated import Prepared, synchronised, update
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, parts_in_training
+from clrfast.frameworks._test import RunsRangeTest, attributes_kept, state_in
 
 require("transformers", "clrfast.frameworks.transformers", "frameworks")
 require("accelerate", "clrfast.frameworks.transformers", "frameworks")
 
-from transformers import Trainer, TrainerCallback  # noqa: E402 - after the check that says how to install it
+from transformers import Trainer, TrainerCallback  # noqa: E402 - after the check
 
 __all__ = ["TransformersRangeTest"]
 
@@ -21,8 +21,8 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
     """Runs a range test when a Trainer starts to train, and leaves it and all that it trains as they were.
 
     Each step is the Trainer's own: its `training_step`, and so its `compute_loss`, label smoothing and
-    precision, ``gradient_accumulation_steps`` batches, and clipping to ``max_grad_norm``. No callback hears of
-    the test, and what `Trainer.log` is given in it is dropped. A run that resumes is not tested.
+    precision, ``gradient_accumulation_steps`` batches, and clipping to ``max_grad_norm``. No callback hears
+    of the test, and what `Trainer.log` is given in it is dropped. A run that resumes is not tested.
 
     Args:
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and
@@ -39,7 +39,7 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
         TypeError, ValueError, RuntimeError: When training starts, as `clrfast.range_test` and
             `clrfast.apply_lr`. Nothing is changed then.
 
-    >>> Trainer(model, args, train_dataset=data, callbacks=[TransformersRangeTest(apply=True)])  # doctest: +SKIP
+    >>> trainer = Trainer(..., callbacks=[TransformersRangeTest(apply=True)])  # doctest: +SKIP
     """
 
     def __init__(self, *, apply: bool = False, **options: Any) -> None:
@@ -52,6 +52,8 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
             return
         trainer = self._trainer()
         accelerator, model, optimizer = trainer.accelerator, trainer.model_wrapped, trainer.optimizer
+
+        leading_elsewhere = accelerator, trainer.train_dataset, trainer.eval_dataset
 
         def step(batches: list[Any]) -> Any:
             taken, count = trainer.get_batch_samples(iter(batches), len(batches), args.device)
@@ -72,7 +74,7 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
                 Prepared(others["train_dataloader"]),
                 step,
                 batches_a_step=args.gradient_accumulation_steps,
-                also=[state, control, *parts_in_training(trainer, accelerator)],
+                also=[state, control, *state_in(trainer, *leading_elsewhere)],
                 schedulers=trainer.lr_scheduler,
             )
         self._put_into(optimizer, trainer.lr_scheduler)
@@ -85,7 +87,7 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
             caller = frame.f_locals.get("self")
             if isinstance(caller, Trainer) and self in caller.callback_handler.callbacks:
                 return caller
-        raise RuntimeError("TransformersRangeTest must be called by a Trainer that has it among its callbacks")
+        raise RuntimeError(f"{type(self).__name__} must be called by a Trainer that has it as a callback")
 
 
 def _say_nothing(*args: Any, **kwargs: Any) -> None:
