@@ -1,6 +1,6 @@
-"""One of two processes that train in a framework, with and without a range test; a script that tests start twice.
+"""One of two processes that train in frameworks, with and without a range test; tests start it twice.
 
-python tests/framework_processes.py RANK PORT OUT FRAMEWORK
+python tests/framework_processes.py RANK PORT OUT FRAMEWORK...
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+
 from training_data import Net, dataset, loader
 
 OPTIONS = {"steps": 20, "end_lr": 0.3}
@@ -98,6 +99,8 @@ def accelerate(tested: bool) -> Any:
 
     from clrfast.frameworks.accelerate import AccelerateRangeTest
 
+    accelerate.state.AcceleratorState._reset_state()
+    accelerate.state.GradientState._reset_state()
     accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=2)
     torch.manual_seed(0)
     net = Net()
@@ -113,26 +116,22 @@ def accelerate(tested: bool) -> Any:
     return net, test
 
 
-def main(rank: int, port: int, framework: str) -> Any:
-    torch.set_num_threads(1)
-    os.environ |= {
-        **{"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "NODE_RANK": "0"},
-        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-    }
-    warnings.simplefilter("ignore")
+def experiment(framework: str) -> dict[str, Any]:
     run = {"lightning": lightning, "transformers": transformers, "accelerate": accelerate}[framework]
     plain, _ = run(False)
-    without = hexadecimal(plain)
     model, test = run(True)
-    log = test.log
     return {
-        "lr": log.lr.tolist(),
-        "loss": [float(loss).hex() for loss in log.loss],
-        "as without": hexadecimal(model) == without,
+        "lr": test.log.lr.tolist(),
+        "loss": [float(loss).hex() for loss in test.log.loss],
+        "as without": hexadecimal(model) == hexadecimal(plain),
         "weights": hexadecimal(model)[0],
     }
 
 
 if __name__ == "__main__":
-    found = main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[4])
-    Path(sys.argv[3]).write_text(json.dumps(found))
+    rank, port, out, *frameworks = sys.argv[1:]
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "NODE_RANK": "0"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    Path(out).write_text(json.dumps({framework: experiment(framework) for framework in frameworks}))
