@@ -181,6 +181,22 @@ def test_without_a_suggestion_the_rate_stays(tmp_path: Path) -> None:
     assert learn.lr == 0.002
 
 
+@pytest.mark.parametrize("case", ["plain", "torch's"])
+def test_a_checkpoint_holds_the_weights_before(tmp_path: Path, case: str) -> None:
+    learn, found = learner(tmp_path, **CASES[case]()), []
+
+    def recover(done: int, steps: int) -> None:
+        if done == 5:
+            model = Net()
+            clrfast.recover(tmp_path / "before.pt", model)
+            found.append(weights(model))
+
+    before = weights(learn.model)
+    FastaiRangeTest(steps=10, checkpoint=tmp_path / "before.pt", progress=recover).run(learn)
+    assert found == [before]
+    assert not (tmp_path / "before.pt").exists()
+
+
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_an_error_leaves_everything_as_it_was(tmp_path: Path, by_hand: bool) -> None:
     class Broken(Noise):

@@ -260,6 +260,19 @@ def test_an_error_leaves_everything_as_it_was(tmp_path: Path, module: Classifier
     assert len(error.clrfast_log) == broken_at
 
 
+def test_a_checkpoint_holds_the_weights_before(tmp_path: Path, module: Classifier) -> None:
+    def recover(done: int, steps: int) -> None:
+        if done == 5:
+            other = Classifier()
+            clrfast.recover(tmp_path / "before.pt", other)
+            found.append(weights(other))
+
+    before, found = weights(module), []
+    fit(tmp_path, module, LightningRangeTest(steps=10, checkpoint=tmp_path / "before.pt", progress=recover))
+    assert found == [before]
+    assert not (tmp_path / "before.pt").exists()
+
+
 def test_what_cannot_be_tested_is_refused(tmp_path: Path) -> None:
     class Two(Classifier):
         def configure_optimizers(self) -> Any:

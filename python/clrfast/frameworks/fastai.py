@@ -154,7 +154,7 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
             loader,
             step,
             batches_a_step=math.ceil(max(items, default=1) / (loader.bs or 1)),
-            also=[wrapper, *state_in(learn, loader), *own],
+            also=[SimpleNamespace(**vars(wrapper)), *state_in(learn, loader, wrapper), *own],
         )
 
 
