@@ -32,9 +32,9 @@ def apply_lr(
     With schedulers, `lr` is what they start from or rise to: the largest of their `base_lrs`, or the peak of
     a OneCycleLR or a CyclicLR. All of their rates (`base_lrs`, `max_lrs`, and in the groups `initial_lr`,
     `max_lr` and `min_lr` of a OneCycleLR) and the rates of now are multiplied by one factor, so that a
-    warm-up that begins at 0 still does. What a floor holds, such as `eta_min` or `min_lrs`, and what a
-    function or a Schedule says, stays. Meant for the start of a run: later, a cosine with a floor is not
-    exactly the one that would have started from `lr`.
+    warm-up that begins at 0 still does. What a floor holds, such as `eta_min` or `min_lrs`, stays, and so
+    does a LambdaLR's function: one that gives rates outright, on a base of 1, is not told apart. Meant for
+    the start of a run: later, a cosine with a floor is not exactly the one that would have begun at `lr`.
 
     Rates held in tensors are filled in place. If anything fails, nothing has been changed.
 

@@ -159,6 +159,39 @@ def test_without_a_suggestion_the_rate_stays() -> None:
     assert tested.state() == before
 
 
+def test_low_confidence_is_told() -> None:
+    """Labels that nothing can be learned of."""
+    tested = Prepared()
+    batches = [(torch.randn(16, 8), torch.randint(3, (16,))) for _ in range(20)]
+    test = AccelerateRangeTest(tested.accelerator, apply=True, steps=200)
+    with pytest.warns(UserWarning, match="was set to .*, but with low confidence: the "):
+        test.run(tested.model, tested.optimizer, F.cross_entropy, batches, scheduler=tested.scheduler)
+    assert tested.scheduler.scheduler.base_lrs == [test.suggestion.max_lr]
+
+
+def test_a_scaler_is_used_and_put_back() -> None:
+    """Accelerate itself has one on devices only."""
+    found = []
+    for tested in (False, True):
+        torch.manual_seed(0)
+        accelerator, model = accelerate.Accelerator(cpu=True), Net()
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=3)
+        model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        batches = [batch for _, batch in zip(range(5), loader())]
+        if tested:
+            log = AccelerateRangeTest(accelerator, steps=20).run(model, optimizer, F.cross_entropy, batches)
+            plain = clrfast.range_test(model, optimizer.optimizer, F.cross_entropy, batches, steps=20)
+            np.testing.assert_array_equal(log.loss, plain.loss)
+            assert accelerator.scaler.get_scale() == 4.0
+        for x, y in batches:
+            accelerator.backward(F.cross_entropy(model(x), y))
+            optimizer.step()
+            optimizer.zero_grad()
+        found.append((weights(model), accelerator.scaler.state_dict()))
+    assert found[0] == found[1]
+    assert found[0][1]["scale"] == 8.0
+
+
 def test_an_error_leaves_everything_as_it_was() -> None:
     calls: list[int] = []
 

@@ -202,6 +202,26 @@ def test_its_losses_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     np.testing.assert_array_equal(test.log.loss, log.loss)
 
 
+def test_a_scaler_is_used_and_put_back(tmp_path: Path) -> None:
+    """Lightning itself makes one on devices only."""
+    found = []
+    for tested in (False, True):
+        scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=3)
+        precision = pl.plugins.MixedPrecision("16-mixed", "cpu", scaler)
+        module, test = another(), LightningRangeTest(steps=20)
+        trainer = fit(tmp_path / str(tested), module, *[test] * tested, plugins=[precision])
+        found.append((weights(module), trainer.precision_plugin.scaler.state_dict()))
+    assert test.log is not None
+    assert found[0] == found[1]
+    assert found[0][1]["scale"] == 4.0 * 2**3
+
+
+def test_a_run_that_is_only_tried_is_not_tested(tmp_path: Path, module: Classifier) -> None:
+    test = LightningRangeTest(steps=20)
+    fit(tmp_path, module, test, fast_dev_run=True)
+    assert test.log is None
+
+
 @pytest.mark.parametrize("scheduler", [warmed_up, sequence, None])
 def test_apply_trains_as_if_the_rate_had_been_there(tmp_path: Path, scheduler: Any) -> None:
     module, test = another(scheduler=scheduler), LightningRangeTest(apply=True, steps=100)

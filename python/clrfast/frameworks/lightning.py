@@ -30,8 +30,8 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
     Each step is Lightning's own: `training_step` on the strategy's device, in the precision plugin's autocast
     and with its scaler, `accumulate_grad_batches` batches, clipping, and the module's hooks around a batch
     and a step. Callbacks, loggers, schedulers and the profiler hear nothing of the test, and what `self.log`
-    is given in it is dropped. In manual optimization `training_step` must return its loss. A run that resumes
-    is not tested.
+    is given in it is dropped. In manual optimization `training_step` must return its loss. A run that
+    resumes, or has `fast_dev_run`, is not tested.
 
     Args:
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and
@@ -67,7 +67,7 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Wait for the first batch: by then the module's own hooks at the start have run."""
-        self._is_due = trainer.global_step == 0
+        self._is_due = trainer.global_step == 0 and not trainer.fast_dev_run
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Test, before the first batch."""

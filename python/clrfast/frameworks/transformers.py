@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import signature
 from typing import Any
 
 from clrfast._require import require
@@ -55,8 +56,11 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
 
         leading_elsewhere = accelerator, trainer.train_dataset, trainer.eval_dataset
 
+        # Transformers 4.48 does not ask for it yet.
+        device = [args.device] if "device" in signature(trainer.get_batch_samples).parameters else []
+
         def step(batches: list[Any]) -> Any:
-            taken, count = trainer.get_batch_samples(iter(batches), len(batches), args.device)
+            taken, count = trainer.get_batch_samples(iter(batches), len(batches), *device)
             trainer.current_gradient_accumulation_steps = len(taken)
             losses = []
             for index, inputs in enumerate(taken):
