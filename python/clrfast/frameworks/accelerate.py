@@ -11,7 +11,7 @@ from clrfast._range_test._reachable import reachable
 from clrfast._range_test._training_step import Step
 from clrfast._require import require
 from clrfast.frameworks._accelerated import Prepared, synchronised, update
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean
+from clrfast.frameworks._shared import RunsRangeTest, attributes_kept, mean
 
 require("accelerate", "clrfast.frameworks.accelerate", "frameworks")
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean, state_in
+from clrfast.frameworks._shared import RunsRangeTest, attributes_kept, mean, state_in
 
 require("fastai.learner", "clrfast.frameworks.fastai", "frameworks")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from clrfast import _check
 from clrfast._range_test._reachable import reachable
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, mean, state_in
+from clrfast.frameworks._shared import RunsRangeTest, attributes_kept, mean, state_in
 
 require("ignite.engine", "clrfast.frameworks.ignite", "frameworks")
 

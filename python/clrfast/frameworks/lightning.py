@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from clrfast._require import require
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, state_in
+from clrfast.frameworks._shared import RunsRangeTest, attributes_kept, state_in
 
 require("pytorch_lightning", "clrfast.frameworks.lightning", "frameworks")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clrfast._require import require
 from clrfast.frameworks._accelerated import Prepared, synchronised, update
-from clrfast.frameworks._test import RunsRangeTest, attributes_kept, state_in
+from clrfast.frameworks._shared import RunsRangeTest, attributes_kept, state_in
 
 require("transformers", "clrfast.frameworks.transformers", "frameworks")
 require("accelerate", "clrfast.frameworks.transformers", "frameworks")
