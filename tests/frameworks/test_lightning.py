@@ -282,13 +282,12 @@ def test_an_error_leaves_everything_as_it_was(tmp_path: Path, module: Classifier
 
 def test_a_checkpoint_holds_the_weights_before(tmp_path: Path, module: Classifier) -> None:
     def recover(*_: Any) -> None:
-        told.append(len(found))
-        if len(told) == 5:
+        if not found:
             other = Classifier()
             clrfast.recover(tmp_path / "before.pt", other)
             found.append(weights(other))
 
-    before, found, told = weights(module), [], []
+    before, found = weights(module), []
     fit(tmp_path, module, LightningRangeTest(steps=10, checkpoint=tmp_path / "before.pt", progress=recover))
     assert found == [before]
     assert not (tmp_path / "before.pt").exists()
