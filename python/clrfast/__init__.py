@@ -18,6 +18,7 @@ from clrfast import rules as rules
 from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
 from clrfast import trackers as trackers
+from clrfast._apply_lr import apply_lr as apply_lr
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import Progress as Progress
@@ -42,6 +43,7 @@ __all__ = [
     "Suggestion",
     "analysis",
     "analyze",
+    "apply_lr",
     "build_config",
     "logs",
     "range_test",
@@ -55,7 +57,7 @@ __all__ = [
 
 
 # What these need takes a second to import, or is not installed: they are loaded when they are touched.
-_LOADED_WHEN_TOUCHED = ("dask", "keras", "lr_scheduler")
+_LOADED_WHEN_TOUCHED = ("dask", "frameworks", "keras", "lr_scheduler")
 
 
 def __dir__() -> list[str]:
@@ -64,6 +66,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:  # which see no __getattr__: to them it would mean that every name is there
     from clrfast import dask as dask
+    from clrfast import frameworks as frameworks
     from clrfast import keras as keras
     from clrfast import lr_scheduler as lr_scheduler
 else:

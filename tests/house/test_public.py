@@ -12,7 +12,7 @@ import pytest
 import clrfast
 
 # Each module that is loaded when it is touched, and what it needs.
-EXTRAS = {"dask": "dask", "keras": "keras", "lr_scheduler": "torch"}
+EXTRAS = {"dask": "dask", "frameworks": "torch", "keras": "keras", "lr_scheduler": "torch"}
 
 
 def run(code: str) -> str:

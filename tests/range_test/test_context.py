@@ -234,6 +234,22 @@ def test_a_replayed_graph_with_a_frozen_rate_is_refused(rate: str) -> None:
         run(model, optimizer, end_lr=1e-3)
 
 
+def test_an_optimizer_that_forgets_its_rate_is_refused() -> None:
+    class Forgetful(torch.optim.SGD):
+        """Makes its groups anew each time, as fastai's optimizers do."""
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            anew = name == "param_groups" and "is_made" in vars(self)
+            return [dict(group) for group in value] if anew else value
+
+    model = dense(torch.float32)
+    optimizer = Forgetful(model.parameters(), lr=0.1)
+    optimizer.is_made = True
+    with pytest.raises(ValueError, match=r"optimizer.param_groups\[0\]\['lr'\] must stay .* 1e-07, got 0.1"):
+        run(model, optimizer)
+
+
 def test_a_closed_loader_is_refused() -> None:
     model, optimizer = make()
 

@@ -154,6 +154,8 @@ class RangeTest:
         self._snapshot: Snapshot | None = None
         self._saved_to: Checkpoint | None = None
         self._unseen: AbstractContextManager[Any] | None = None
+        self._around: AbstractContextManager[Any] | None = None
+        self._is_around = False
         self._shown: Shown | None = None
         self._record: Record
         self._watch: Watch
@@ -296,6 +298,9 @@ class RangeTest:
             self._pace = Alone(self._record)
 
         self._saved_to = None if self._checkpoint is None else Checkpoint(self._checkpoint)
+        if self._around is not None:
+            self._is_around = True
+            self._around.__enter__()
         snapshot = Snapshot({**self._models, **self._optimizers, **numbered(self._extra, "also"), **holders})
         if snapshot.kept_out:
             _warn("cannot put back", snapshot.kept_out)
@@ -431,6 +436,8 @@ class RangeTest:
         finally:
             if self._snapshot is not None:
                 self._lost = self._snapshot.restore()
+            if self._around is not None and self._is_around:
+                self._around.__exit__(None, None, None)
         if self._saved_to is not None:
             self._saved_to.remove()
 

@@ -92,7 +92,8 @@ def range_test(
             ``loss_fn(model(**inputs), target)`` for batches ``(inputs, target)`` with a mapping, and as
             ``loss_fn(model(batch), batch)`` for batches that are one tensor, ``(tensor,)``, or a mapping
             (``model(**batch)``). None takes the loss that the model's own output is or has (``output.loss``,
-            ``output["loss"]``, as in Hugging Face's models).
+            ``output["loss"]``, as in Hugging Face's models), or that the `training_step` of a LightningModule
+            returns; what that logs is dropped.
         loader: The batches, iterated anew when they end. One that can only be passed once ends the test.
         start_lr: The first rate, > 0; or one for each parameter group, those of all optimizers one after
             another. Then the recorded rate is that of the group whose `end_lr` is the highest.
@@ -155,6 +156,7 @@ def range_test(
 
     import torch
 
+    from clrfast._range_test._lightning_module import is_lightning, without_trainer
     from clrfast._range_test._reachable import reachable
     from clrfast._range_test._snapshot import numbered
     from clrfast._range_test._training_step import Step
@@ -200,6 +202,8 @@ def range_test(
         seed = None if number == 1 else _seed(torch.initial_seed(), number)
         test = RangeTest(model, optimizer, seed=seed, **options)
         test._holders, test._source = holders, source
+        if usual is not None and is_lightning(model):
+            test._around = without_trainer(usual.model)
         test._batches_a_step, test._epoch = batches_a_step * updates, number - 1
         if tests > 1:
             test._run, test._title, test._earlier = str(number), f"range test {number} of {tests}", runs

@@ -54,6 +54,7 @@ class Rates:
             for i, group in enumerate(optimizer.param_groups)
         ]
         groups = [group for _, group in self.named_groups]
+        self._optimizers = list(optimizers.values())
         self._of_each = not (_is_one(start_lr) and _is_one(end_lr))
         if self._of_each:
             firsts = _each("start_lr", start_lr, len(groups))
@@ -85,6 +86,15 @@ class Rates:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
+        if step == 0:
+            self._check_held()
+
+    def _check_held(self) -> None:
+        """Raise unless a rate that was set is the rate that an optimizer has."""
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        for (name, kept), group in zip(self.named_groups, groups):
+            if isinstance(kept["lr"], float) and group["lr"] != kept["lr"]:
+                raise ValueError(f"{name}['lr'] must stay as it is set, {kept['lr']:g}, got {group['lr']!r}")
 
     def of_groups(self, lr: float) -> list[float]:
         """Return the rate that each group has where the recorded one is `lr`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -175,7 +176,8 @@ class Snapshot:
             waiting += [(getattr(value, name, None), (path, name)) for name in ("state", "param_groups")]
         elif has_state(type(value)) and (is_data or own is None):
             # Its attributes may not be all of its state: the rest is in its own words.
-            self._stateful.append((value, copy.deepcopy(value.state_dict()), path))
+            with suppress(AttributeError):  # a loader may have it only where another one is inside
+                self._stateful.append((value, copy.deepcopy(value.state_dict()), path))
 
     def _save_tensor(
         self,

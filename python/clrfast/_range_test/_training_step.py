@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clrfast._range_test._lightning_module import is_lightning, loss_of
+
 _END = object()
 
 
@@ -68,7 +70,7 @@ class Step:
         device: torch.device | str | None,
     ) -> None:
         """Keep what a step needs."""
-        self._model, self._optimizer, self._loss_fn = model, optimizer, loss_fn
+        self.model, self._optimizer, self._loss_fn = model, optimizer, loss_fn
         self._autocast, self._scaler = autocast, scaler
         self._device = _device(model) if device is None else device
         # LBFGS, alone in torch, has to be given the closure.
@@ -94,9 +96,9 @@ class Step:
 
     def validate(self, batches: list[Any]) -> Tensor:
         """Return the mean loss of batches in eval mode, without gradients; modes are as before then."""
-        modes = [(module, module.training) for module in self._model.modules()]
+        modes = [(module, module.training) for module in self.model.modules()]
         try:
-            self._model.eval()
+            self.model.eval()
             with torch.no_grad():
                 losses = [self._loss(batch).reshape(()) for batch in batches]
         finally:
@@ -128,17 +130,19 @@ class Step:
 
     def _forward(self, batch: Any) -> Any:
         """Return the loss of a batch of one of the usual forms."""
+        if self._loss_fn is None and is_lightning(self.model):
+            return loss_of(self.model, batch)
         if isinstance(batch, (tuple, list)) and len(batch) == 1:
             batch = batch[0]
         if isinstance(batch, (tuple, list)) and len(batch) > 1 and self._loss_fn is not None:
             *inputs, target = batch
             if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-                return self._loss_fn(self._model(**inputs[0]), target)
-            return self._loss_fn(self._model(*inputs), target)
+                return self._loss_fn(self.model(**inputs[0]), target)
+            return self._loss_fn(self.model(*inputs), target)
         if isinstance(batch, Mapping):
-            output = self._model(**batch)
+            output = self.model(**batch)
         elif isinstance(batch, Tensor):
-            output = self._model(batch)
+            output = self.model(batch)
         else:
             length = f" of length {len(batch)}" if hasattr(batch, "__len__") else ""
             raise TypeError(
