@@ -66,7 +66,8 @@ class Analysis:
         grid_slope_se: its standard error, float64, shape (cells,).
         grid_lowest: the lowest loss of the rows around each of these rates.
         grid_highest: the highest.
-        window: half-width of the fit's kernel, in units of ln(lr).
+        window: the widest half-width of the fit's kernel, in units of ln(lr), which the suggestion is read
+            from. Where the loss turns sharply, the fitted curve takes narrower ones.
         phases: where the curve changes its character.
         suggestion: the range of rates to train with.
         n: number of rows.
@@ -221,7 +222,7 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
         slope_se=analysis.grid_slope_se,
         lowest=analysis.grid_lowest,
         highest=analysis.grid_highest,
-        fit=f"fit over ±{analysis.window / math.log(10):.1f} decades",
+        fit="fitted loss",
         lr_range=analysis.lr_range,
         phases=tuple(_phases(analysis)),
         divergence_lr=analysis.phases.divergence_lr,

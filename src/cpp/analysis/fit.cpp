@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
+
+#include "analysis/grid.hpp"
 
 namespace clrfast::analysis {
 namespace {
+
+constexpr double kApart = 8 * kCellWidth;  // a window is chosen every so far, about, ...
+constexpr double kMixed = 8 * kCellWidth;  // ... and choices this near are mixed
 
 // The half-width at point `i` under which there are enough rows, not below `window`.
 double wide_enough(const Points& points, std::size_t i, double window) {
@@ -53,6 +59,10 @@ struct Weight {
   }
 };
 
+struct Band {
+  double loss, reach;
+};
+
 // Everything that a fit takes of the points in its window, whose half-width is the unit of d. The
 // moments' centre lies ahead, and stays while the window passes over it.
 template <bool kErrors>
@@ -81,6 +91,25 @@ class Sums {
         std::fabs(level_) > kMuch * std::fabs(points_->loss[i]))
       restart(i, width);
     while (end_ < x.size() && x[end_] < x[i] + width) add(end_++, 1);
+  }
+
+  // The fitted loss at point `i`, to which the last call moved, and about how far it may be off:
+  // kAgree standard errors, from the sums of variances before each point. An upper bound at
+  // borders.
+  Band band(std::size_t i, const std::vector<double>& variances_before) const noexcept {
+    const double at = (points_->x[i] - centre_) * per_width_;
+    const Weight weight(at);
+    const double *a = rows_.sum, *b = losses_.sum;
+    const double per_s0 = 1 / weight.sum(a, 0);
+    const double mean = weight.sum(a, 1) * per_s0;
+    const double dd = weight.sum(a, 2) * per_s0 - mean * mean;
+    const double off = at - mean, per_dd = dd > 1e-12 ? 1 / dd : 0;
+    const double loss = weight.sum(b, 0) * per_s0;
+    const double slope = (weight.sum(b, 1) * per_s0 - loss * mean) * per_dd;
+    const double lever = (weight.sum_squared(a, 0) * per_s0 + off * off * per_dd) * per_s0;
+    const double variance =
+        (variances_before[end_] - variances_before[begin_]) / static_cast<double>(end_ - begin_);
+    return {level_ + loss + slope * off, kAgree * std::sqrt(std::max(0.0, variance * lever))};
   }
 
   // At point `i`, to which the last call moved.
@@ -146,12 +175,68 @@ class Sums {
   double centre_ = 0, width_ = 0, per_width_ = 0, level_ = 0;
 };
 
-template <bool kErrors>
-void fit_all(const Points& points, double window, const double* variance, Fit& fitted) {
-  Sums<kErrors> sums(points, variance);
+constexpr auto kColumns = {&Fit::loss, &Fit::loss_se, &Fit::slope, &Fit::slope_se, &Fit::lever};
+
+void resize(Fit& fit, std::size_t size) {
+  for (const auto column : kColumns) (fit.*column).resize(size);
+}
+
+// The windows to choose from, from the narrowest on: half as wide each time, as long as they hold
+// enough rows in the mean.
+std::vector<double> windows_of(const Points& points, double widest) {
+  double rows = 0;
+  for (const double count : points.rows) rows += count;
+  const double span = points.size() > 0 ? points.x.back() - points.x.front() : 0;
+  std::vector<double> windows{widest};
+  while (windows.size() < kWindows && 2 * rows * windows.back() >= kFewestRows * span)
+    windows.push_back(windows.back() / 2);
+  std::reverse(windows.begin(), windows.end());
+  return windows;
+}
+
+// Which of the windows is chosen, at every `stride`-th point.
+std::vector<std::size_t> choices(const Points& points, const std::vector<double>& windows,
+                                 const std::vector<double>& variance, std::size_t stride) {
+  const std::size_t size = points.size();
+  std::vector<double> before(size + 1, 0.0);
+  for (std::size_t i = 0; i < size; ++i) before[i + 1] = before[i] + variance[i];
+  struct Agreed {
+    double low = -HUGE_VAL, high = HUGE_VAL;
+  };
+  std::vector<Agreed> agreed((size + stride - 1) / stride);
+  std::vector<std::size_t> chosen(agreed.size(), 0);
+  for (std::size_t k = 0; k < windows.size(); ++k) {
+    Sums<false> sums(points, nullptr);
+    for (std::size_t j = 0; j < chosen.size(); ++j) {
+      const std::size_t i = j * stride;
+      sums.move_to(i, wide_enough(points, i, windows[k]));
+      const Band band = sums.band(i, before);
+      Agreed& all = agreed[j];
+      all = {std::max(all.low, band.loss - band.reach), std::min(all.high, band.loss + band.reach)};
+      if (all.low <= all.high) chosen[j] = k;  // once they disagree, they always do
+    }
+  }
+  return chosen;
+}
+
+// The share of a window at each point: how many of the choices nearby it is, near ones counting
+// more.
+void shares_of(std::size_t window, const Points& points, const std::vector<std::size_t>& chosen,
+               std::size_t stride, std::vector<double>& shares) {
+  std::size_t begin = 0, end = 0;  // choices
   for (std::size_t i = 0; i < points.size(); ++i) {
-    sums.move_to(i, wide_enough(points, i, window));
-    sums.fit(i, fitted);
+    const double x = points.x[i];
+    while (begin < chosen.size() && points.x[begin * stride] <= x - kMixed) ++begin;
+    end = std::max(end, begin);
+    while (end < chosen.size() && points.x[end * stride] < x + kMixed) ++end;
+    double sum = 0, of_window = 0;
+    for (std::size_t j = begin; j < end; ++j) {
+      const double d = (points.x[j * stride] - x) / kMixed;
+      const double weight = 1 - d * d;
+      sum += weight;
+      if (chosen[j] == window) of_window += weight;
+    }
+    shares[i] = begin < end ? of_window / sum : chosen[i / stride] == window ? 1.0 : 0.0;
   }
 }
 
@@ -175,18 +260,50 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
 std::vector<double> fitted_losses(const Points& points, double window) {
   Fit fitted;
   fitted.loss.resize(points.size());
-  fit_all<false>(points, window, nullptr, fitted);
+  Sums<false> sums(points, nullptr);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    sums.move_to(i, wide_enough(points, i, window));
+    sums.fit(i, fitted);
+  }
   return std::move(fitted.loss);
 }
 
 Fit fit(const Points& points, double window) {
   const std::vector<double> variance = noise(points, 0, points.size());
   Fit fitted;
-  for (auto* column :
-       {&fitted.loss, &fitted.loss_se, &fitted.slope, &fitted.slope_se, &fitted.lever})
-    column->resize(points.size());
-  fit_all<true>(points, window, variance.data(), fitted);
+  resize(fitted, points.size());
+  Sums<true> sums(points, variance.data());
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    sums.move_to(i, wide_enough(points, i, window));
+    sums.fit(i, fitted);
+  }
   return fitted;
+}
+
+Fit refined(const Points& points, double window, const Fit& wide) {
+  const std::size_t size = points.size();
+  if (size < 2) return wide;
+  const double apart = (points.x.back() - points.x.front()) / static_cast<double>(size - 1);
+  const auto stride = static_cast<std::size_t>(std::max(1.0, kApart / apart));
+  const std::vector<double> windows = windows_of(points, window);
+  const std::vector<double> variance = noise(points, 0, size);
+  const std::vector<std::size_t> chosen = choices(points, windows, variance, stride);
+  std::vector<double> shares(size);
+  Fit mixed = wide, part;
+  resize(part, size);
+  for (std::size_t k = 0; k + 1 < windows.size(); ++k) {
+    if (std::find(chosen.begin(), chosen.end(), k) == chosen.end()) continue;
+    shares_of(k, points, chosen, stride, shares);
+    Sums<true> sums(points, variance.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      if (shares[i] == 0) continue;
+      sums.move_to(i, wide_enough(points, i, windows[k]));
+      sums.fit(i, part);
+      for (const auto column : kColumns)
+        (mixed.*column)[i] += shares[i] * ((part.*column)[i] - (wide.*column)[i]);
+    }
+  }
+  return mixed;
 }
 
 }  // namespace clrfast::analysis

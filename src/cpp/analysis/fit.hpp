@@ -29,6 +29,12 @@ struct Fit {
 // A window that holds fewer rows is widened until it does not.
 inline constexpr double kFewestRows = 8;
 
+// Windows to choose from: each is half as wide as the one before it.
+inline constexpr int kWindows = 5;
+// In standard errors. 2 leaves twice the error of 1.4 at sharp turns; 1 follows noise where nothing
+// turns.
+inline constexpr double kAgree = 1.4;
+
 // Variance of one row at each point from `begin` to `end`, from how far its mean lies off the line
 // between its neighbours (Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 1986): blind to level
 // and slope, and right where the rows of a cell depend on each other. 0 for fewer than three
@@ -39,7 +45,14 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
 // the curve: it is averaged with the same weight.
 Fit fit(const Points& points, double window);
 
-// The losses of that fit alone, in half the time.
+// A fit that follows sharp turns, from `wide`, which is fit(points, window). At each point the
+// window is the widest one whose fit agrees with those in all narrower ones, within kAgree standard
+// errors of each: the rule of intersecting confidence intervals (Goldenshluger and Nemirovski,
+// Mathematical Methods of Statistics 6, 1997). So noise is averaged over `window` where the curve
+// is straight. Where neighbours choose differently, their fits are mixed.
+Fit refined(const Points& points, double window, const Fit& wide);
+
+// The losses of a fit in one window everywhere.
 std::vector<double> fitted_losses(const Points& points, double window);
 
 }  // namespace clrfast::analysis

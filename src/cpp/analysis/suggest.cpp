@@ -15,7 +15,8 @@ namespace {
 // does not reach to the left. The course of the fit from the head on says how far it drops, where
 // it is lowest and where it diverges. If it drops clearly, max_lr lies somewhat below the minimum:
 // by the lag, the stretch that the ramp went on while the loss answered to a rate. If not, it is a
-// guess from where the loss rises.
+// guess from where the loss rises. All this is read from a fit in one wide window, whose minimum
+// noise hardly moves; the curve that is shown, and the phases on it, follow the losses closer.
 //
 // The constants were measured on 28 training problems, and on 10 others that none was chosen by.
 // The answer hardly depends on them: half or double of each costs about as much as another seed.
@@ -129,18 +130,42 @@ std::vector<Head> heads_of(const Points& points) {
   return {first};
 }
 
-// What becomes of the loss after a head: how far it drops, where it is lowest, where it diverges.
+// How a curve goes down from its start.
+struct Descent {
+  std::size_t end;     // diverged; the number of points if it does not
+  std::size_t lowest;  // before that
+  double drop;         // from the start to there
+};
+
+// What becomes of the loss after a head.
 struct Course {
   Head head;
   Level start;
+  Points capped;  // what is fitted
   Fit fit;
-  std::size_t burst;    // from here to the end, every cell is far above the start
-  std::size_t end;      // diverged; the number of points if it does not
-  std::size_t lowest;   // before that
-  double drop;          // from the start to there
-  double significance;  // of the drop, in standard errors
+  std::size_t burst;  // from here to the end, every cell is far above the start
+  Descent descent;
+  double significance;  // of its drop, in standard errors
   bool fell;
 };
+
+Descent descend(const std::vector<double>& f, std::size_t begin, double start) {
+  const double deepest =
+      start - *std::min_element(f.begin() + static_cast<std::ptrdiff_t>(begin), f.end());
+  Descent descent{begin, begin, 0};
+  double least = f[begin];
+  for (; descent.end < f.size(); ++descent.end) {
+    if (f[descent.end] < least) {
+      least = f[descent.end];
+      descent.lowest = descent.end;
+    }
+    if (f[descent.end] - least > kDivergedShare * deepest &&
+        start - least > kDivergedAfter * deepest)
+      break;
+  }
+  descent.drop = start - least;
+  return descent;
+}
 
 Course course_after(const Points& points, const Head& head, double window) {
   Course course{};
@@ -167,25 +192,13 @@ Course course_after(const Points& points, const Head& head, double window) {
   for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
   course.fit = fit(capped, window);
 
-  const std::vector<double>& f = course.fit.loss;
-  const double deepest =
-      start - *std::min_element(f.begin() + static_cast<std::ptrdiff_t>(head.begin), f.end());
-  course.end = course.lowest = head.begin;
-  double least = f[head.begin];
-  for (; course.end < size; ++course.end) {
-    if (f[course.end] < least) {
-      least = f[course.end];
-      course.lowest = course.end;
-    }
-    if (f[course.end] - least > kDivergedShare * deepest &&
-        start - least > kDivergedAfter * deepest)
-      break;
-  }
-  course.drop = start - least;
-  const double se =
-      std::sqrt(course.start.variance * (course.fit.lever[course.lowest] + 1 / head.rows));
-  course.significance = course.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
-  course.fell = course.significance >= kSignificant && course.lowest >= head.end;
+  course.capped = std::move(capped);
+  course.descent = descend(course.fit.loss, head.begin, start);
+  const std::size_t lowest = course.descent.lowest;
+  const double se = std::sqrt(course.start.variance * (course.fit.lever[lowest] + 1 / head.rows));
+  course.significance =
+      course.descent.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
+  course.fell = course.significance >= kSignificant && lowest >= head.end;
   return course;
 }
 
@@ -249,34 +262,77 @@ void suggest_without_fall(const Points& points, const Circumstances& circumstanc
            : "the loss does not fall clearly: max_lr is a tenth of the rate at which it rises"}};
 }
 
+// The last point, from the head to the minimum, at which the band's edge is above the onset of the
+// fall.
+std::size_t last_above(const Course& course, const Fit& fit, const Descent& descent,
+                       double sigmas) {
+  const double onset = course.start.loss - kOnsetShare * descent.drop;
+  const std::size_t begin = course.head.begin;
+  std::size_t i = descent.lowest + 1;
+  while (i > begin && !(fit.loss[i - 1] + sigmas * fit.loss_se[i - 1] > onset)) --i;
+  return i > begin ? i - 1 : begin;
+}
+
+// Where it has begun to rise; the number of points if it does not.
+std::size_t turn_of(const Fit& fit, const Descent& descent) {
+  const std::vector<double>&f = fit.loss, &se = fit.loss_se;
+  const std::size_t lowest = descent.lowest;
+  std::size_t turn = lowest;
+  while (turn < f.size() &&
+         !(f[turn] - f[lowest] >
+           std::max(kOnsetShare * descent.drop, kSigmas * std::hypot(se[turn], se[lowest]))))
+    ++turn;
+  return turn;
+}
+
+// ln(lr) from where on it has diverged.
+double divergence_of(const Points& points, const Circumstances& circumstances, const Course& course,
+                     const Descent& descent) {
+  if (descent.end < points.size()) return points.x[descent.end];
+  if (course.burst < points.size()) return points.x[std::max(course.burst, descent.lowest)];
+  return circumstances.nonfinite_x;
+}
+
+// Of the points from the lowest one to another, the one nearest to that other which noise does not
+// tell from the lowest.
+std::size_t lowest_near(const Fit& fit, std::size_t lowest, std::size_t other) {
+  std::size_t i = other;
+  while (i != lowest &&
+         fit.loss[i] - fit.loss[lowest] > kSigmas * std::hypot(fit.loss_se[i], fit.loss_se[lowest]))
+    i += i < lowest ? 1 : std::size_t(-1);
+  return i;
+}
+
+// The phases are those of the curve that is shown, which follows sharp turns.
+Phases phases_of(const Points& points, const Circumstances& circumstances, const Course& course,
+                 const Fit& fit) {
+  Descent descent = descend(fit.loss, course.head.begin, course.start.loss);
+  descent.lowest = lowest_near(fit, descent.lowest, course.descent.lowest);
+  const std::size_t plateau_end = last_above(course, fit, descent, 0);
+  std::size_t steepest = plateau_end;
+  for (std::size_t i = plateau_end; i <= descent.lowest; ++i) {
+    if (fit.slope[i] < fit.slope[steepest]) steepest = i;
+  }
+  const std::size_t turn = turn_of(fit, descent);
+  const auto rate = [&](std::size_t i) {
+    return i < points.size() ? std::exp(points.x[i]) : kNone;
+  };
+  return {rate(plateau_end), rate(steepest), rate(descent.lowest), rate(turn),
+          rate_or_none(divergence_of(points, circumstances, course, descent))};
+}
+
 void suggest_after_fall(const Points& points, const Circumstances& circumstances,
                         const Course& course, Findings& findings) {
-  const std::vector<double>&x = points.x, &f = course.fit.loss, &se = course.fit.loss_se;
+  const std::vector<double>&x = points.x, &f = course.fit.loss;
   const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
-  const std::size_t size = points.size(), lowest = course.lowest, begin = course.head.begin;
-  const double drop = course.drop;
-
-  // The last point, from the head to the minimum, at which the band's edge is above the onset.
-  const double onset = course.start.loss - kOnsetShare * drop;
-  const auto last_above = [&](double sigmas) {
-    std::size_t i = lowest + 1;
-    while (i > begin && !(f[i - 1] + sigmas * se[i - 1] > onset)) --i;
-    return i > begin ? i - 1 : begin;
+  const std::size_t size = points.size(), lowest = course.descent.lowest;
+  const double drop = course.descent.drop;
+  const auto above = [&](double sigmas) {
+    return x[last_above(course, course.fit, course.descent, sigmas)];
   };
-  const std::size_t plateau_end = last_above(0);
-  std::size_t steepest = plateau_end;
-  for (std::size_t i = plateau_end; i <= lowest; ++i) {
-    if (slope[i] < slope[steepest]) steepest = i;
-  }
-  std::size_t turn = lowest;
-  while (turn < size && !(f[turn] - f[lowest] >
-                          std::max(kOnsetShare * drop, kSigmas * std::hypot(se[turn], se[lowest]))))
-    ++turn;
-  double divergence = circumstances.nonfinite_x;
-  if (course.burst < size) divergence = x[std::max(course.burst, lowest)];
-  if (course.end < size) divergence = x[course.end];
-  findings.phases = {std::exp(x[plateau_end]), std::exp(x[steepest]), std::exp(x[lowest]),
-                     turn < size ? std::exp(x[turn]) : kNone, rate_or_none(divergence)};
+  const std::size_t plateau_end = last_above(course, course.fit, course.descent, 0);
+  const std::size_t turn = turn_of(course.fit, course.descent);
+  const double divergence = divergence_of(points, circumstances, course, course.descent);
 
   // Where the loss lies flat at its floor, the place of the minimum is an accident.
   std::size_t enough = plateau_end;
@@ -290,7 +346,7 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   std::size_t left = lowest;
   while (left > plateau_end && !(slope[left - 1] < -kSigmas * slope_se[left - 1])) --left;
   std::size_t right = lowest;
-  while (right < course.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
+  while (right < course.descent.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
   const double lowest_top = x[left] + shift - kOtherSeed;
   const double highest_top = x[std::min(right, size - 1)] + shift + kOtherSeed;
 
@@ -304,15 +360,15 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
         "the fall is small beside the noise: more steps or repeats would make it clear");
   if (highest_top - lowest_top > kWide)
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
-  if (begin > 0)
+  if (course.head.begin > 0)
     reasons.emplace_back("the loss rises before it falls, as if its average started too low");
   const Confidence confidence = reasons.empty()       ? Confidence::kHigh
                                 : reasons.size() == 1 ? Confidence::kMedium
                                                       : Confidence::kLow;
   findings.suggestion = {std::exp(base_for(x[plateau_end], top)),
                          std::exp(top),
-                         rates(base_for(x[last_above(-kSigmas)] - kOtherSeed, lowest_top),
-                               base_for(x[last_above(kSigmas)] + kOtherSeed, highest_top)),
+                         rates(base_for(above(-kSigmas) - kOtherSeed, lowest_top),
+                               base_for(above(kSigmas) + kOtherSeed, highest_top)),
                          rates(lowest_top, highest_top),
                          confidence,
                          still_falling,
@@ -338,12 +394,13 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
     course = course_after(points, head, findings.window);
     if (course.fell) break;
   }
+  findings.fit = refined(course.capped, findings.window, course.fit);
   if (course.fell) {
+    findings.phases = phases_of(points, circumstances, course, findings.fit);
     suggest_after_fall(points, circumstances, course, findings);
   } else {
     suggest_without_fall(points, circumstances, course, findings);
   }
-  findings.fit = std::move(course.fit);
   return findings;
 }
 
