@@ -116,10 +116,19 @@ def interrupted(
     wrong = [f"{name} changed" for name, then, now in zip(STATE, before, after) if then != now]
     if injector.sent and error is None:
         wrong.append("the interrupt is lost")
-    if began(error) and not isinstance(getattr(error, "clrfast_log", None), clrfast.Log):
+    if began(error) and not has_log(error):
         wrong.append("the log is lost")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return wrong, injector
+
+
+def has_log(error: BaseException | None) -> bool:
+    """Return whether the log came with an interrupt, or with the one that a second one interrupted."""
+    while error is not None:
+        if isinstance(getattr(error, "clrfast_log", None), clrfast.Log):
+            return True
+        error = error.__context__
+    return False
 
 
 def began(error: BaseException | None) -> bool:

@@ -102,7 +102,7 @@ def test_page_shows_what_the_analysis_holds(small: Page) -> None:
     np.testing.assert_array_equal(numbers(drawn["loss"]["x"]), analysis.lr)
     np.testing.assert_array_equal(numbers(drawn["loss"]["y"]), analysis.loss)
     for name, axis, values in (
-        ("fit over ±0.8 decades", None, analysis.grid_loss),
+        ("fitted loss", None, analysis.grid_loss),
         ("slope", "y2", analysis.grid_slope),
     ):
         np.testing.assert_array_equal(numbers(drawn[name]["x"]), analysis.grid_lr)
