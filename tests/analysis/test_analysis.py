@@ -45,6 +45,14 @@ def test_the_curve_follows_a_dip_down(rows, width):
     assert np.abs(a.grid_loss - truth(a.grid_lr)).max() < 0.25
 
 
+def test_a_log_that_begins_on_the_slope_says_so():
+    reason = "the loss falls from the lowest rate on: base_lr may be too high, test further down"
+    for lo, says_so in ((1e-6, False), (1e-5, False), (7e-4, True)):
+        a = analyze(*valley_log(rows=1000, lo=lo))
+        assert (reason in a.suggestion.reasons) == says_so
+        assert (a.suggestion.confidence == "high") == (not says_so)
+
+
 @pytest.mark.parametrize("rows", [400, 20_000])
 def test_a_cliff_pulls_nothing_before_it(rows):
     lr = np.geomspace(1e-8, 1e-2, rows)

@@ -321,6 +321,21 @@ Phases phases_of(const Points& points, const Circumstances& circumstances, const
           rate_or_none(divergence_of(points, circumstances, course, descent))};
 }
 
+// Whether the loss is on its way down within the head: its second half lies clearly lower.
+bool falls_from_the_start(const Points& points, const Course& course) {
+  const Head& head = course.head;
+  double rows[2] = {}, losses[2] = {};
+  for (std::size_t i = head.begin; i < head.end; ++i) {
+    const int half = rows[0] + rows[1] < head.rows / 2 ? 0 : 1;
+    rows[half] += points.rows[i];
+    losses[half] += points.rows[i] * (points.loss[i] - course.start.loss);
+  }
+  if (rows[1] == 0) return false;
+  const double fall = losses[0] / rows[0] - losses[1] / rows[1];
+  const double se = std::sqrt(course.start.variance * (1 / rows[0] + 1 / rows[1]));
+  return fall > std::max(kOnsetShare * course.descent.drop, kSignificant * se);
+}
+
 void suggest_after_fall(const Points& points, const Circumstances& circumstances,
                         const Course& course, Findings& findings) {
   const std::vector<double>&x = points.x, &f = course.fit.loss;
@@ -360,6 +375,9 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
         "the fall is small beside the noise: more steps or repeats would make it clear");
   if (highest_top - lowest_top > kWide)
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
+  if (falls_from_the_start(points, course))
+    reasons.emplace_back(
+        "the loss falls from the lowest rate on: base_lr may be too high, test further down");
   if (course.head.begin > 0)
     reasons.emplace_back("the loss rises before it falls, as if its average started too low");
   const Confidence confidence = reasons.empty()       ? Confidence::kHigh
