@@ -230,7 +230,7 @@ def test_a_replayed_graph_with_a_frozen_rate_is_refused(rate: str) -> None:
     if rate == "tensor":
         assert len(run(model, optimizer, end_lr=1e-3)) == 20
         return
-    with pytest.raises(ValueError, match=r"optimizer.param_groups\[0\] must be a tensor .* got a number"):
+    with pytest.raises(ValueError, match=r"param_groups\[0\]\['lr'\] must be a tensor .* got a number"):
         run(model, optimizer, end_lr=1e-3)
 
 

@@ -169,7 +169,7 @@ class RangeTest:
         """
         if self._state == "new":
             raise RuntimeError("log must be asked for after the test has begun")
-        return self._record.log(runs=True) if self._log is None else self._log
+        return self._record.log(runs=self._state == "running") if self._log is None else self._log
 
     @property
     def logs(self) -> dict[str, Log]:
@@ -261,7 +261,7 @@ class RangeTest:
         if stops or self._count == len(self._rates.recorded):
             self._state = "over"
         elif not self._trains and self._count >= 20 and self._watch.checks():
-            self._must_train()
+            self._trains = self._rates.check_effect(cast("Snapshot", self._snapshot), self._count)
         return self._state == "running"
 
     def group_lrs(self, lr: float) -> list[float]:
@@ -380,24 +380,6 @@ class RangeTest:
             self._signals.release()
         return True
 
-    def _must_train(self) -> None:
-        """Raise if no parameter was written so far."""
-        named = self._rates.named_groups
-        parameters = [parameter for _, group in named for parameter in group["params"]]
-        snapshot = cast("Snapshot", self._snapshot)
-        self._trains = snapshot.has_changed(parameters)
-        if not self._trains:
-            raise ValueError(
-                f"optimizer must change parameters in each step, got none changed in {self._count} steps: "
-                "the losses do not depend on the rate"
-            )
-        frozen = [name for name, group in named if group.get("capturable") and isinstance(group["lr"], float)]
-        if frozen and not snapshot.was_written(parameters):  # only a replayed graph writes unseen
-            raise ValueError(
-                f"{frozen[0]} must be a tensor where steps are replayed from a captured graph, got a number, "
-                "which the graph holds as it was: the losses do not depend on the rate"
-            )
-
     def _finish(self, error: BaseException | None) -> None:
         """Agree with other processes, and make the log of what was recorded."""
         if self._pace is None:
@@ -411,7 +393,7 @@ class RangeTest:
         self._record.write(self._log)
         self._record.tell(self._log)
         if not self._trains and len(self._log) == self._count > 1 and math.isfinite(self._log.loss[-1]):
-            self._must_train()
+            self._rates.check_effect(cast("Snapshot", self._snapshot), self._count)
 
     def _leave(self, error: BaseException | None) -> None:
         """Put everything back while signals wait, whatever else fails; see :class:`Signals`."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from clrfast._range_test._snapshot import Snapshot
+
 Shape = Literal["exponential", "linear"]
 OneOrEach = Union[float, Sequence[float]]
 
@@ -95,6 +97,34 @@ class Rates:
         for (name, kept), group in zip(self.named_groups, groups):
             if isinstance(kept["lr"], float) and group["lr"] != kept["lr"]:
                 raise ValueError(f"{name}['lr'] must stay as it is set, {kept['lr']:g}, got {group['lr']!r}")
+
+    def check_effect(self, before: Snapshot, steps: int) -> bool:
+        """Return True, or raise if the rates cannot have had an effect.
+
+        Args:
+            before: What the parameters were.
+            steps: How many there were since.
+
+        Raises:
+            ValueError: No parameter was written; or only by a captured graph, which holds a rate.
+        """
+        parameters = [parameter for _, group in self.named_groups for parameter in group["params"]]
+        if not before.has_changed(parameters):
+            raise ValueError(
+                f"optimizer must change parameters in each step, got none changed in {steps} steps: "
+                "the losses do not depend on the rate"
+            )
+        frozen = [
+            name
+            for name, group in self.named_groups
+            if group.get("capturable") and isinstance(group["lr"], float)
+        ]
+        if frozen and not before.was_written(parameters):  # only a replayed graph writes unseen
+            raise ValueError(
+                f"{frozen[0]}['lr'] must be a tensor where steps are replayed from a captured graph, got a "
+                "number, which the graph holds as it was: the losses do not depend on the rate"
+            )
+        return True
 
     def of_groups(self, lr: float) -> list[float]:
         """Return the rate that each group has where the recorded one is `lr`."""
