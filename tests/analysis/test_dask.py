@@ -21,8 +21,8 @@ import clrfast.dask as on_dask  # noqa: E402 - where dask is
 
 @pytest.fixture(scope="module", autouse=True)
 def client():
-    """Two processes."""
-    options = {"n_workers": 2, "processes": True, "threads_per_worker": 1, "dashboard_address": None}
+    """Two processes, and a page of theirs on whatever port is free."""
+    options = {"n_workers": 2, "processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         yield client
 

@@ -131,7 +131,7 @@ std::vector<Head> heads_of(const Points& points) {
 }
 
 // How a curve goes down from its start.
-struct Descent {
+struct Fall {
   std::size_t end;     // diverged; the number of points if it does not
   std::size_t lowest;  // before that
   double drop;         // from the start to there
@@ -144,27 +144,26 @@ struct Course {
   Points capped;  // what is fitted
   Fit fit;
   std::size_t burst;  // from here to the end, every cell is far above the start
-  Descent descent;
+  Fall fall;
   double significance;  // of its drop, in standard errors
   bool fell;
 };
 
-Descent descend(const std::vector<double>& f, std::size_t begin, double start) {
+Fall fall_of(const std::vector<double>& f, std::size_t begin, double start) {
   const double deepest =
       start - *std::min_element(f.begin() + static_cast<std::ptrdiff_t>(begin), f.end());
-  Descent descent{begin, begin, 0};
+  Fall fall{begin, begin, 0};
   double least = f[begin];
-  for (; descent.end < f.size(); ++descent.end) {
-    if (f[descent.end] < least) {
-      least = f[descent.end];
-      descent.lowest = descent.end;
+  for (; fall.end < f.size(); ++fall.end) {
+    if (f[fall.end] < least) {
+      least = f[fall.end];
+      fall.lowest = fall.end;
     }
-    if (f[descent.end] - least > kDivergedShare * deepest &&
-        start - least > kDivergedAfter * deepest)
+    if (f[fall.end] - least > kDivergedShare * deepest && start - least > kDivergedAfter * deepest)
       break;
   }
-  descent.drop = start - least;
-  return descent;
+  fall.drop = start - least;
+  return fall;
 }
 
 Course course_after(const Points& points, const Head& head, double window) {
@@ -193,11 +192,11 @@ Course course_after(const Points& points, const Head& head, double window) {
   course.fit = fit(capped, window);
 
   course.capped = std::move(capped);
-  course.descent = descend(course.fit.loss, head.begin, start);
-  const std::size_t lowest = course.descent.lowest;
+  course.fall = fall_of(course.fit.loss, head.begin, start);
+  const std::size_t lowest = course.fall.lowest;
   const double se = std::sqrt(course.start.variance * (course.fit.lever[lowest] + 1 / head.rows));
   course.significance =
-      course.descent.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
+      course.fall.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
   course.fell = course.significance >= kSignificant && lowest >= head.end;
   return course;
 }
@@ -264,32 +263,31 @@ void suggest_without_fall(const Points& points, const Circumstances& circumstanc
 
 // The last point, from the head to the minimum, at which the band's edge is above the onset of the
 // fall.
-std::size_t last_above(const Course& course, const Fit& fit, const Descent& descent,
-                       double sigmas) {
-  const double onset = course.start.loss - kOnsetShare * descent.drop;
+std::size_t last_above(const Course& course, const Fit& fit, const Fall& fall, double sigmas) {
+  const double onset = course.start.loss - kOnsetShare * fall.drop;
   const std::size_t begin = course.head.begin;
-  std::size_t i = descent.lowest + 1;
+  std::size_t i = fall.lowest + 1;
   while (i > begin && !(fit.loss[i - 1] + sigmas * fit.loss_se[i - 1] > onset)) --i;
   return i > begin ? i - 1 : begin;
 }
 
 // Where it has begun to rise; the number of points if it does not.
-std::size_t turn_of(const Fit& fit, const Descent& descent) {
+std::size_t turn_of(const Fit& fit, const Fall& fall) {
   const std::vector<double>&f = fit.loss, &se = fit.loss_se;
-  const std::size_t lowest = descent.lowest;
+  const std::size_t lowest = fall.lowest;
   std::size_t turn = lowest;
   while (turn < f.size() &&
          !(f[turn] - f[lowest] >
-           std::max(kOnsetShare * descent.drop, kSigmas * std::hypot(se[turn], se[lowest]))))
+           std::max(kOnsetShare * fall.drop, kSigmas * std::hypot(se[turn], se[lowest]))))
     ++turn;
   return turn;
 }
 
 // ln(lr) from where on it has diverged.
 double divergence_of(const Points& points, const Circumstances& circumstances, const Course& course,
-                     const Descent& descent) {
-  if (descent.end < points.size()) return points.x[descent.end];
-  if (course.burst < points.size()) return points.x[std::max(course.burst, descent.lowest)];
+                     const Fall& fall) {
+  if (fall.end < points.size()) return points.x[fall.end];
+  if (course.burst < points.size()) return points.x[std::max(course.burst, fall.lowest)];
   return circumstances.nonfinite_x;
 }
 
@@ -306,19 +304,19 @@ std::size_t lowest_near(const Fit& fit, std::size_t lowest, std::size_t other) {
 // The phases are those of the curve that is shown, which follows sharp turns.
 Phases phases_of(const Points& points, const Circumstances& circumstances, const Course& course,
                  const Fit& fit) {
-  Descent descent = descend(fit.loss, course.head.begin, course.start.loss);
-  descent.lowest = lowest_near(fit, descent.lowest, course.descent.lowest);
-  const std::size_t plateau_end = last_above(course, fit, descent, 0);
+  Fall fall = fall_of(fit.loss, course.head.begin, course.start.loss);
+  fall.lowest = lowest_near(fit, fall.lowest, course.fall.lowest);
+  const std::size_t plateau_end = last_above(course, fit, fall, 0);
   std::size_t steepest = plateau_end;
-  for (std::size_t i = plateau_end; i <= descent.lowest; ++i) {
+  for (std::size_t i = plateau_end; i <= fall.lowest; ++i) {
     if (fit.slope[i] < fit.slope[steepest]) steepest = i;
   }
-  const std::size_t turn = turn_of(fit, descent);
+  const std::size_t turn = turn_of(fit, fall);
   const auto rate = [&](std::size_t i) {
     return i < points.size() ? std::exp(points.x[i]) : kNone;
   };
-  return {rate(plateau_end), rate(steepest), rate(descent.lowest), rate(turn),
-          rate_or_none(divergence_of(points, circumstances, course, descent))};
+  return {rate(plateau_end), rate(steepest), rate(fall.lowest), rate(turn),
+          rate_or_none(divergence_of(points, circumstances, course, fall))};
 }
 
 // Whether the loss is on its way down within the head: its second half lies clearly lower.
@@ -333,21 +331,21 @@ bool falls_from_the_start(const Points& points, const Course& course) {
   if (rows[1] == 0) return false;
   const double fall = losses[0] / rows[0] - losses[1] / rows[1];
   const double se = std::sqrt(course.start.variance * (1 / rows[0] + 1 / rows[1]));
-  return fall > std::max(kOnsetShare * course.descent.drop, kSignificant * se);
+  return fall > std::max(kOnsetShare * course.fall.drop, kSignificant * se);
 }
 
 void suggest_after_fall(const Points& points, const Circumstances& circumstances,
                         const Course& course, Findings& findings) {
   const std::vector<double>&x = points.x, &f = course.fit.loss;
   const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
-  const std::size_t size = points.size(), lowest = course.descent.lowest;
-  const double drop = course.descent.drop;
+  const std::size_t size = points.size(), lowest = course.fall.lowest;
+  const double drop = course.fall.drop;
   const auto above = [&](double sigmas) {
-    return x[last_above(course, course.fit, course.descent, sigmas)];
+    return x[last_above(course, course.fit, course.fall, sigmas)];
   };
-  const std::size_t plateau_end = last_above(course, course.fit, course.descent, 0);
-  const std::size_t turn = turn_of(course.fit, course.descent);
-  const double divergence = divergence_of(points, circumstances, course, course.descent);
+  const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
+  const std::size_t turn = turn_of(course.fit, course.fall);
+  const double divergence = divergence_of(points, circumstances, course, course.fall);
 
   // Where the loss lies flat at its floor, the place of the minimum is an accident.
   std::size_t enough = plateau_end;
@@ -361,7 +359,7 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   std::size_t left = lowest;
   while (left > plateau_end && !(slope[left - 1] < -kSigmas * slope_se[left - 1])) --left;
   std::size_t right = lowest;
-  while (right < course.descent.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
+  while (right < course.fall.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
   const double lowest_top = x[left] + shift - kOtherSeed;
   const double highest_top = x[std::min(right, size - 1)] + shift + kOtherSeed;
 
