@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ class Alone:
     def __init__(self, record: Record) -> None:
         """Record nothing yet."""
         self._record = record
-        self.end = record.add
+        self.end: Callable[[Tensor | float], bool] = record.watch.add if record.is_alone else record.add
 
     def begin(self) -> None:
         """A step begins."""

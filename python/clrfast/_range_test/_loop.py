@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
@@ -167,7 +167,7 @@ def range_test(
         check_usual_step(loss_fn, validation, model, optimizer)
         one: Any = model
         tuned: Any = optimizer
-        step = usual = Step(one, tuned, loss_fn, autocast or nullcontext(), scaler, device)
+        step = usual = Step(one, tuned, loss_fn, autocast, scaler, device)
     else:
         others = {"loss_fn": loss_fn, "accumulate": accumulate, "autocast": autocast, "device": device}
         check_whole_step(train_step, validation, **others)

@@ -95,12 +95,10 @@ class SharedWatch(Watch):
             return losses[:end], False
         return losses[: stop + 1], True
 
-    def _see(self, loss: float) -> None:
-        self._own.append(loss)
+    def _see(self, losses: list[float]) -> None:
+        self._own += losses
 
     def _ask(self) -> bool:
-        if not self.checks():
-            return False
         self._exchange()
         return self._rule.stop is not None or min(self._first_end, self.first_failure) < self.count
 

@@ -36,19 +36,17 @@ class Record:
         earlier: dict[str, Log],
     ) -> None:
         """Write nothing yet."""
-        self.rates, self._watch, self._shown, self._file = rates, watch, shown, file
+        self.rates, self.watch, self._shown, self._file = rates, watch, shown, file
         self._run, self._earlier = run, earlier
-        self._is_followed = bool(shown) or file is not None
+        self.is_alone = not shown and file is None  # nobody hears of a loss while the test runs
         self._told = 0
         self.why = "the loop was left"  # where it ends early, and nothing else says why
 
     def add(self, loss: Tensor | float) -> bool:
         """Record the next loss; return whether it is known by now that one of them stops."""
-        stop = self._watch.add(loss)
-        if not self._is_followed:
-            return stop
+        stop = self.watch.add(loss)
         self._shown.step()
-        if self._watch.checks():
+        if self.watch.checks():
             log = self.log(runs=True)
             self.write(log)
             self.tell(log)
@@ -67,7 +65,7 @@ class Record:
             error: What ended the test.
             runs: Whether it goes on.
         """
-        losses, stopped = self._watch.result()
+        losses, stopped = self.watch.result()
         lrs = self.rates[: len(losses)]
         why = "" if runs else self.why
         status = _status(losses, lrs, len(self.rates), stopped, error, why)

@@ -7,6 +7,8 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
+_NUMBERS = sorted(signal.valid_signals())
+
 
 class Signals:
     """Stands before every handler of a signal that Python calls, and lets signals through or makes them wait.
@@ -37,7 +39,7 @@ class Signals:
         self.released = False
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in signal.valid_signals():
+        for number in _NUMBERS:
             handler = signal.getsignal(number)
             if callable(handler) and handler != self._own:
                 self._handlers[number] = handler

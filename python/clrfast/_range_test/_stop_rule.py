@@ -62,8 +62,9 @@ class Watch:
     """Records one loss for each step and says at which of them to stop, without waiting for a device.
 
     A loss in the CPU's memory is read at once, which costs less than to copy it. Elsewhere each step makes
-    one copy there, for the next step may write into the same memory. Every 10 steps (5 % of them if that is
-    more) these are sent, and looked at the next time, when they have long arrived.
+    one copy there, for the next step may write into the same memory. The losses are looked at every 10 steps
+    (5 % of them if that is more); those of a GPU are sent then, and looked at the next time, when they have
+    long arrived.
 
     Args:
         steps: How many losses there can be.
@@ -75,22 +76,19 @@ class Watch:
         self.factor, self.count = factor, 0
         self._rule = StopRule(steps, factor)
         self._every = max(10, steps // 20)
-        self._away: list[Tensor] = []
+        self._new: list[Tensor | float] = []
         self._coming: deque[tuple[Tensor, torch.cuda.Event]] = deque()
 
     def add(self, loss: Tensor | float) -> bool:
         """Record the next loss, a scalar; return whether it is known by now that one of them stops."""
+        if isinstance(loss, Tensor):
+            loss = loss.item() if loss.is_cpu else loss.detach().clone()
+        self._new.append(loss)
         self.count += 1
-        if isinstance(loss, Tensor) and not loss.is_cpu:
-            self._away.append(loss.detach().clone())
-            return self.checks() and self._ask()
-        if self._away or self._coming:
-            self._fetch()
-        self._see(loss.item() if isinstance(loss, Tensor) else loss)
-        return self._ask()
+        return self.count % self._every == 0 and self._ask()
 
     def checks(self) -> bool:
-        """Return whether progress is to be told at this number of losses."""
+        """Return whether the losses are looked at after this number of them."""
         return self.count % self._every == 0
 
     def result(self) -> tuple[list[float], bool]:
@@ -100,38 +98,41 @@ class Watch:
         return self._rule.losses[: None if stop is None else stop + 1], stop is not None
 
     def _ask(self) -> bool:
-        """Return whether a loss is known to stop, and let others come."""
-        if self._away:
-            self._send()
-        return self._rule.stop is not None
-
-    def _see(self, loss: float) -> None:
-        self._rule.add(loss)
-
-    def _send(self) -> None:
+        """Look at what is here, and let what is not come; return whether a loss is known to stop."""
         while self._coming and self._coming[0][1].query():  # type: ignore[no-untyped-call]
             self._arrive()
-        losses = torch.stack([loss.reshape(()) for loss in self._away])
-        self._away = []
-        if not losses.is_cuda:
-            for loss in losses.tolist():
-                self._see(loss)
+        self._send()
+        return self._rule.stop is not None
+
+    def _see(self, losses: list[float]) -> None:
+        for loss in losses:
+            self._rule.add(loss)
+
+    def _send(self) -> None:
+        new, self._new = self._new, []
+        device = next((loss.device for loss in new if isinstance(loss, Tensor)), None)
+        if device is None:
+            while self._coming:  # what was elsewhere comes first
+                self._arrive()
+            self._see([float(loss) for loss in new])
             return
-        copy = torch.empty(losses.shape, dtype=losses.dtype, pin_memory=True)
-        copy.copy_(losses, non_blocking=True)
+        row = torch.stack([torch.as_tensor(loss, device=device).reshape(()) for loss in new])
+        if not row.is_cuda:
+            self._see(row.tolist())
+            return
+        copy = torch.empty(row.shape, dtype=row.dtype, pin_memory=True)
+        copy.copy_(row, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(losses.device))
+        event.record(torch.cuda.current_stream(device))
         self._coming.append((copy, event))
 
     def _arrive(self) -> None:
         copy, event = self._coming.popleft()
         event.synchronize()
-        for loss in copy.tolist():
-            self._see(loss)
+        self._see(copy.tolist())
 
     def _fetch(self) -> None:
         """Wait for all that is not here."""
-        if self._away:
-            self._send()
+        self._send()
         while self._coming:
             self._arrive()

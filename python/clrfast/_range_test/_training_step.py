@@ -65,7 +65,7 @@ class Step:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         loss_fn: Callable[..., Tensor] | None,
-        autocast: AbstractContextManager[Any],
+        autocast: AbstractContextManager[Any] | None,
         scaler: torch.amp.GradScaler | None,
         device: torch.device | str | None,
     ) -> None:
@@ -107,10 +107,13 @@ class Step:
         return torch.stack(losses).mean()
 
     def _loss(self, batch: Any) -> Tensor:
-        with self._autocast:
-            loss = self._forward(move(batch, self._device))
-            check_loss(loss, "loss_fn")
-        return cast("Tensor", loss)
+        batch = move(batch, self._device)
+        if self._autocast is None:
+            loss = self._forward(batch)
+        else:
+            with self._autocast:
+                loss = self._forward(batch)
+        return cast("Tensor", check_loss(loss, "loss_fn"))
 
     def _backward(self, batches: list[Any]) -> Tensor:
         self._optimizer.zero_grad()
