@@ -151,6 +151,7 @@ class RangeTest:
         self._others: dict[str, list[tuple[int, Any]]] = {}
         self._lost: list[str] = []
         self._log: Log | None = None
+        self._whole: Log | None = None  # with the logs of earlier tests
         self._snapshot: Snapshot | None = None
         self._saved_to: Checkpoint | None = None
         self._unseen: AbstractContextManager[Any] | None = None
@@ -207,7 +208,10 @@ class RangeTest:
         try:
             self._leave(error)
         except BaseException as another:
-            self._record.keep(another)
+            if self._whole is None:
+                self._keep(another)
+            elif not hasattr(another, "clrfast_log"):
+                another.clrfast_log = self._whole  # type: ignore[attr-defined] # at once: signals are back
             raise
         finally:
             if self._lost:
@@ -388,8 +392,10 @@ class RangeTest:
         if error is not None:
             self._record.keep(error)
             self._log = self._record.log(error)
+            self._whole = self._record.with_earlier(self._log)
             return
         self._log = self._record.log()
+        self._whole = self._record.with_earlier(self._log)
         self._record.write(self._log)
         self._record.tell(self._log)
         if not self._trains and len(self._log) == self._count > 1 and math.isfinite(self._log.loss[-1]):
@@ -405,7 +411,12 @@ class RangeTest:
                 self._put_back()
         finally:
             self._state = "left"
-            self._signals.hand_back()
+            self._signals.hand_back(self._keep)
+
+    def _keep(self, error: BaseException) -> None:
+        """Give what ends the test the log, if there is one."""
+        if self._pace is not None:
+            self._record.keep(error)
 
     def _put_back(self) -> None:
         try:

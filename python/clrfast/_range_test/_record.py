@@ -77,7 +77,7 @@ class Record:
             return
         try:
             log = self.log(error)
-            error.clrfast_log = self._with_earlier(log)  # type: ignore[attr-defined]
+            error.clrfast_log = self.with_earlier(log)  # type: ignore[attr-defined]
             self.write(log)
         except Exception as another:  # such as a device that does not answer: what ended the test says more
             _note(error, f"The log could not be kept: {another}")
@@ -85,9 +85,10 @@ class Record:
     def write(self, log: Log) -> None:
         """Write the log to its file, if there is one."""
         if self._file is not None:
-            self._with_earlier(log).to_csv(self._file)
+            self.with_earlier(log).to_csv(self._file)
 
-    def _with_earlier(self, log: Log) -> Log:
+    def with_earlier(self, log: Log) -> Log:
+        """Return the log among those of earlier tests, if it is one of several."""
         return Log.of_runs({**self._earlier, self._run: log}) if self._run else log
 
 

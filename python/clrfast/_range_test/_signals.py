@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -55,12 +57,19 @@ class Signals:
         """Make signals wait again, until the next `release`."""
         self.released = False
 
-    def hand_back(self) -> None:
-        """Put all handlers back, then deliver what has waited, even if one of them raises."""
+    def hand_back(self, keep: Callable[[BaseException], object]) -> None:
+        """Deliver what has waited, even if a handler raises, then put all handlers back.
+
+        Args:
+            keep: Called with what a handler raises, while further signals wait; must not raise.
+        """
         try:
-            self._hand_back(list(self._handlers.items()))
+            self._answer(keep)
         finally:
-            self._deliver()
+            try:
+                self._hand_back(list(self._handlers.items()))
+            finally:
+                self._deliver()  # what has come meanwhile
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self.released or self._is_within(frame):
@@ -89,6 +98,17 @@ class Signals:
                 signal.signal(number, handler)
         finally:
             self._hand_back(handlers[:-1])
+
+    def _answer(self, keep: Callable[[BaseException], object]) -> None:
+        if self._waiting:
+            number = self._waiting.pop(0)
+            try:
+                self._handlers[number](number, sys._getframe())
+            except BaseException as error:
+                keep(error)
+                raise
+            finally:
+                self._answer(keep)
 
     def _deliver(self) -> None:
         if self._waiting:
