@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from clrfast._cli._demo_data import Data, load
 from clrfast._cli._output import tell
 from clrfast._cli._show import save_figure, save_plot, summary
 from clrfast._range_test import range_test
+from clrfast._range_test._progress import is_watched
 from clrfast.analysis import Analysis
 from clrfast.lr_scheduler import ScheduleLR
 from clrfast.schedules import Schedule
@@ -130,7 +130,7 @@ def demo(name: str, folder: Path | None, seeds: int, out: Path, *, plain: bool) 
         out: The folder for the pictures and the log, made where it is missing.
         plain: Show progress as lines, in a terminal too.
     """
-    plain = plain or not sys.stderr.isatty()
+    plain = plain or not is_watched()
     data = load(name, folder)
     out.mkdir(parents=True, exist_ok=True)
     steps = data.epochs * len(data.loader(0))

@@ -325,7 +325,7 @@ class RangeTest:
         from clrfast._range_test._training_step import Batches
 
         check_loader(loader)
-        if self._snapshot is None:
+        if self._state == "new":
             raise RuntimeError("test(loader) must be called inside of 'with RangeTest(...) as test:'")
         if self._state != "running":
             return iter(())
@@ -429,6 +429,7 @@ class RangeTest:
         finally:
             if self._snapshot is not None:
                 self._lost = self._snapshot.restore()
+                self._snapshot = None  # a test that is kept for its log keeps no copies of the model
             if self._around is not None and self._is_around:
                 self._around.__exit__(None, None, None)
         if self._saved_to is not None:

@@ -150,7 +150,7 @@ def range_test(
         **{"stop_factor": stop_factor, "also": list(also), "progress": progress},
         **{"checkpoint": checkpoint, "log_file": log_file, "process_group": process_group},
     }
-    RangeTest(model, optimizer, **options)  # which raises before anything is done
+    test = RangeTest(model, optimizer, **options)
     check_loader(loader)
     batches_a_step = _check.whole("accumulate", accumulate, least=1)
 
@@ -199,8 +199,8 @@ def range_test(
 
     runs: dict[str, Log] = {}
     for number in range(1, tests + 1):
-        seed = None if number == 1 else _seed(torch.initial_seed(), number)
-        test = RangeTest(model, optimizer, seed=seed, **options)
+        if number > 1:
+            test = RangeTest(model, optimizer, seed=_seed(torch.initial_seed(), number), **options)
         test._holders, test._source = holders, source
         if usual is not None and is_lightning(model):
             test._around = without_trainer(usual.model)

@@ -103,7 +103,7 @@ class Shown:
         for one in progress if isinstance(progress, (list, tuple)) else [progress]:
             if callable(one):
                 self._told.append(one)
-            elif one and is_first and one != "plain" and _is_watched():
+            elif one and is_first and one != "plain" and is_watched():
                 require("tqdm", "progress=True", extra="demo")
                 self._has_bar = True
             elif one and is_first:
@@ -142,6 +142,6 @@ class Shown:
         print(f"{self._title}: {progress}", file=sys.stderr, flush=True)
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
     """Return whether someone sees a line change: in a terminal or a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from clrfast import _check
+from clrfast._range_test._arguments import check_loader, check_usual_step
 from clrfast._range_test._reachable import reachable
 from clrfast._range_test._training_step import Step
 from clrfast._require import require
@@ -92,12 +92,10 @@ class AccelerateRangeTest(RunsRangeTest):
             TypeError, ValueError, RuntimeError: As `clrfast.range_test` and `clrfast.apply_lr`. Nothing has
                 been changed.
         """
-        if loss_fn is not None and not callable(loss_fn):
-            raise TypeError(f"loss_fn must be callable or None, got {loss_fn!r}")
-        if not isinstance(loader, Iterable):
-            raise TypeError(f"loader must be an iterable of batches, got {type(loader).__name__}")
+        check_usual_step(loss_fn, None, model, optimizer)
+        check_loader(loader)
         accelerator: Any = self._accelerator
-        loss_of = Step(model, optimizer, loss_fn, nullcontext(), None, None)._forward
+        loss_of = Step(model, optimizer, loss_fn, None, None, None)._forward
 
         def step(batches: list[Any]) -> Any:
             losses = []

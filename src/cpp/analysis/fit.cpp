@@ -175,6 +175,15 @@ class Sums {
   double centre_ = 0, width_ = 0, per_width_ = 0, level_ = 0;
 };
 
+template <bool kErrors>
+void fit_all(const Points& points, double window, const double* variance, Fit& fitted) {
+  Sums<kErrors> sums(points, variance);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    sums.move_to(i, wide_enough(points, i, window));
+    sums.fit(i, fitted);
+  }
+}
+
 constexpr auto kColumns = {&Fit::loss, &Fit::loss_se, &Fit::slope, &Fit::slope_se, &Fit::lever};
 
 void resize(Fit& fit, std::size_t size) {
@@ -260,11 +269,7 @@ std::vector<double> noise(const Points& points, std::size_t begin, std::size_t e
 std::vector<double> fitted_losses(const Points& points, double window) {
   Fit fitted;
   fitted.loss.resize(points.size());
-  Sums<false> sums(points, nullptr);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    sums.move_to(i, wide_enough(points, i, window));
-    sums.fit(i, fitted);
-  }
+  fit_all<false>(points, window, nullptr, fitted);
   return std::move(fitted.loss);
 }
 
@@ -272,11 +277,7 @@ Fit fit(const Points& points, double window) {
   const std::vector<double> variance = noise(points, 0, points.size());
   Fit fitted;
   resize(fitted, points.size());
-  Sums<true> sums(points, variance.data());
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    sums.move_to(i, wide_enough(points, i, window));
-    sums.fit(i, fitted);
-  }
+  fit_all<true>(points, window, variance.data(), fitted);
   return fitted;
 }
 
