@@ -1,9 +1,11 @@
-"""The problems' data: scikit-learn's sets, Python's help texts, MNIST and Fashion-MNIST where found."""
+"""The problems' data: scikit-learn's sets, Python's help and code, MNIST and Fashion-MNIST where found."""
 
 from __future__ import annotations
 
+import argparse
 import functools
 import importlib.util
+import inspect
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import NamedTuple
@@ -95,10 +97,10 @@ def fashion(folder: Path | None) -> Split:
     return _split(((halved - 0.286) / 0.3).numpy(), labels.numpy())
 
 
-def _text(length: int, samples: int, *, every: bool) -> Split:
+def _text(text: str, length: int, samples: int, *, every: bool) -> Split:
     """Windows of text with what comes next: after the window, or after each of its characters."""
     index = {character: i for i, character in enumerate(_CHARACTERS)}
-    codes = np.array([index[character] for character in _TEXT])
+    codes = np.array([index.get(character, index[" "]) for character in text])
     starts = np.random.default_rng(0).integers(0, len(codes) - length - 1, samples)
     windows = torch.as_tensor(np.stack([codes[start : start + length + 1] for start in starts]))
     x, y = windows[:, :-1], windows[:, 1:] if every else windows[:, -1]
@@ -148,6 +150,16 @@ def thousandths(split: Split) -> Split:
     return split._replace(y=split.y * 1e-3, validation_y=split.validation_y * 1e-3)
 
 
+def thousands(split: Split) -> Split:
+    """Targets in thousands."""
+    return split._replace(y=split.y * 1e3, validation_y=split.validation_y * 1e3)
+
+
+def as_bytes(split: Split) -> Split:
+    """Inputs from 0 to 255, as images are on disk."""
+    return split._replace(x=split.x * 255, validation_x=split.validation_x * 255)
+
+
 _SOURCES = {
     "digits": digits,
     "cancer": lambda: _table("breast_cancer", np.float32),
@@ -155,8 +167,9 @@ _SOURCES = {
     "wine": lambda: _table("wine", np.int64),
     "wave": wave,
     "mnist": mnist,
-    "character": lambda: _text(CONTEXT, 40_000, every=False),
-    "sequence": lambda: _text(SEQUENCE, 6_000, every=True),
+    "character": lambda: _text(_TEXT, CONTEXT, 40_000, every=False),
+    "sequence": lambda: _text(_TEXT, SEQUENCE, 6_000, every=True),
+    "code": lambda: _text(inspect.getsource(argparse), SEQUENCE, 6_000, every=True),
 }
 _VARIANTS = {
     "noisy": noisy,
@@ -165,4 +178,6 @@ _VARIANTS = {
     "itself": itself,
     "standard": standard,
     "thousandths": thousandths,
+    "thousands": thousands,
+    "bytes": as_bytes,
 }

@@ -15,19 +15,20 @@ def mlp(
     *,
     norm: bool = False,
     dropout: float = 0.0,
+    bias: bool = True,
 ) -> nn.Sequential:
     """`depth` hidden layers, each with batch norm and dropout where asked for; flattens its input."""
     layers: list[nn.Module] = [nn.Flatten()]
     width = inputs
     for _ in range(depth):
-        layers.append(nn.Linear(width, hidden))
+        layers.append(nn.Linear(width, hidden, bias=bias))
         if norm:
             layers.append(nn.BatchNorm1d(hidden))
         layers.append(activation())
         if dropout:
             layers.append(nn.Dropout(dropout))
         width = hidden
-    return nn.Sequential(*layers, nn.Linear(width, outputs))
+    return nn.Sequential(*layers, nn.Linear(width, outputs, bias=bias))
 
 
 def cnn(size: int = 14, *, norm: bool = False) -> nn.Sequential:
@@ -39,6 +40,26 @@ def cnn(size: int = 14, *, norm: bool = False) -> nn.Sequential:
             layers.append(nn.BatchNorm2d(after))
         layers += [nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * (size // 4) ** 2, 10))
+
+
+class VisionTransformer(nn.Module):
+    """Reads a 14 x 14 image as 16 overlapping patches, and names one of 10 classes."""
+
+    def __init__(self, width: int = 32, layers: int = 2) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(1, width, 5, stride=3)
+        self.position = nn.Parameter(0.02 * torch.randn(16, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 64, dropout=0.0, batch_first=True, norm_first=True)
+            for _ in range(layers)
+        )
+        self.last = nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states = self.patches(x).flatten(2).transpose(1, 2) + self.position
+        for layer in self.layers:
+            states = layer(states)
+        return self.last(states.mean(dim=1))
 
 
 class ResidualMLP(nn.Module):

@@ -9,9 +9,19 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from datasets import CONTEXT, SEQUENCE, VOCABULARY
-from models import ResidualMLP, RowGRU, Siren, TextGRU, TextTransformer, cnn, mlp, text_mlp
+from models import (
+    ResidualMLP,
+    RowGRU,
+    Siren,
+    TextGRU,
+    TextTransformer,
+    VisionTransformer,
+    cnn,
+    mlp,
+    text_mlp,
+)
 from torch import Tensor, nn
-from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Adagrad, Adam, AdamW, Muon, Optimizer, RMSprop
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -26,9 +36,10 @@ class Problem:
         loss: Of the network's output and the target.
         optimizer: Makes the optimizer; its rate is set at each step.
         batch_size: Rows of each step.
-        steps: Steps of a whole training.
+        steps: Steps of a short training; a long one has five times as many.
         clip: The largest norm of the gradient.
         pretrained_on: The data that training starts from, where it is a fine-tuning.
+        fresh_head: Whether its last layer begins anew.
     """
 
     data: str
@@ -39,6 +50,16 @@ class Problem:
     steps: int = 400
     clip: float | None = None
     pretrained_on: str | None = None
+    fresh_head: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is, for tables."""
+        if self.pretrained_on is None:
+            return "fresh network"
+        if self.fresh_head:
+            return "fine-tuning, fresh head"
+        return "good start" if self.pretrained_on == self.data else "fine-tuning, same head"
 
 
 def single(loss: Loss) -> Loss:
@@ -64,6 +85,15 @@ adam = partial(Adam, lr=1.0)
 adamw = partial(AdamW, lr=1.0, weight_decay=0.01)
 rmsprop = partial(RMSprop, lr=1.0)
 adagrad = partial(Adagrad, lr=1.0)
+muon = partial(Muon, lr=1.0, weight_decay=0.0)  # takes matrices only
+
+
+def text_gru() -> nn.Module:
+    return TextGRU(VOCABULARY)
+
+
+def text_transformer() -> nn.Module:
+    return TextTransformer(VOCABULARY, SEQUENCE)
 
 
 def digits_cnn() -> nn.Module:
@@ -98,13 +128,9 @@ TUNING = {
     "text_mlp_momentum": Problem(
         "character", lambda: text_mlp(VOCABULARY, CONTEXT), entropy, momentum, 64, 500
     ),
-    "text_gru_adam": Problem("sequence", lambda: TextGRU(VOCABULARY), entropy, adam, 16, 300),
-    "text_gru_clipped_momentum": Problem(
-        "sequence", lambda: TextGRU(VOCABULARY), entropy, momentum, 16, 300, clip=1.0
-    ),
-    "text_transformer_adam": Problem(
-        "sequence", lambda: TextTransformer(VOCABULARY, SEQUENCE), entropy, adam, 16, 300
-    ),
+    "text_gru_adam": Problem("sequence", text_gru, entropy, adam, 16, 300),
+    "text_gru_clipped_momentum": Problem("sequence", text_gru, entropy, momentum, 16, 300, clip=1.0),
+    "text_transformer_adam": Problem("sequence", text_transformer, entropy, adam, 16, 300),
     "mnist_cnn_momentum": Problem("mnist", cnn, entropy, momentum, 64),
     "mnist_mlp_adagrad": Problem("mnist", lambda: mlp(196, 64, 10), entropy, adagrad, 32),
     "fashion_cnn_norm_adamw": Problem("fashion", lambda: cnn(norm=True), entropy, adamw, 64),
@@ -120,6 +146,18 @@ TUNING = {
     "fashion_shifted_finetune_adamw": Problem(
         "fashion-shifted", lambda: cnn(norm=True), entropy, adamw, 16, 300, pretrained_on="fashion"
     ),
+    "mnist_fresh_head_adamw": Problem(
+        "mnist", cnn, entropy, adamw, 8, 300, pretrained_on="fashion", fresh_head=True
+    ),
+    "code_transformer_fresh_head_adamw": Problem(
+        "code", text_transformer, entropy, adamw, 8, 300, pretrained_on="sequence", fresh_head=True
+    ),
+    "mnist_good_start_adam": Problem("mnist", cnn, entropy, adam, 16, 300, pretrained_on="mnist"),
+    "mnist_vit_adamw": Problem("mnist", VisionTransformer, entropy, adamw, 32, 300),
+    "digits_mlp_muon": Problem("digits", lambda: mlp(64, 64, 10, 2, bias=False), entropy, muon, 64),
+    "mnist_cnn_norm_sgd": Problem("mnist", lambda: cnn(norm=True), entropy, sgd, 64),
+    "digits_mlp_large_batch_adam": Problem("digits", lambda: mlp(64, 64, 10), entropy, adam, 1000),
+    "digits_bytes_momentum": Problem("digits-bytes", lambda: mlp(64, 64, 10), entropy, momentum, 32),
 }
 
 # These were first looked at when the constants were fixed.
@@ -140,4 +178,24 @@ HELD_OUT = {
     "fashion_rotated_finetune_momentum": Problem(
         "fashion-rotated", cnn, entropy, momentum, 64, 300, pretrained_on="fashion"
     ),
+    "fashion_fresh_head_momentum": Problem(
+        "fashion", lambda: cnn(norm=True), entropy, momentum, 16, 300, pretrained_on="mnist", fresh_head=True
+    ),
+    "code_gru_fresh_head_adam": Problem(
+        "code", text_gru, entropy, adam, 8, 300, pretrained_on="sequence", fresh_head=True
+    ),
+    "code_transformer_finetune_adamw": Problem(
+        "code", text_transformer, entropy, adamw, 8, 300, pretrained_on="sequence"
+    ),
+    "fashion_good_start_momentum": Problem(
+        "fashion", cnn, entropy, momentum, 16, 300, pretrained_on="fashion"
+    ),
+    "fashion_vit_adam": Problem("fashion", VisionTransformer, entropy, adam, 32, 300),
+    "fashion_mlp_muon": Problem("fashion", lambda: mlp(196, 64, 10, bias=False), entropy, muon, 64),
+    "wine_mlp_adagrad": Problem("wine", lambda: mlp(13, 24, 3), entropy, adagrad, 16, 300),
+    "digits_norm_sgd": Problem("digits", lambda: mlp(64, 64, 10, 2, norm=True), entropy, sgd, 32),
+    "mnist_mlp_large_batch_adam": Problem("mnist", lambda: mlp(196, 64, 10), entropy, adam, 2000),
+    "digits_small_batch_rmsprop": Problem("digits", lambda: mlp(64, 64, 10), entropy, rmsprop, 8),
+    "wave_thousands_adam": Problem("wave-thousands", lambda: mlp(1, 64, 1, 2, nn.Tanh), mse, adam, 64),
+    "mnist_bytes_momentum": Problem("mnist-bytes", lambda: mlp(196, 64, 10), entropy, momentum, 64),
 }

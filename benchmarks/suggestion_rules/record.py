@@ -21,40 +21,83 @@ from clrfast import schedules
 
 PEAKS = [10 ** (k / 3) for k in range(-15, 4)]  # 1e-5 to 10
 SEEDS = (0, 1)
-TESTS = ((100, 1e-7), (200, 1e-6), (400, 1e-7))  # steps and first rate; the last one is 10
-REPEATS = 3
-SCHEDULES = {
-    "one-cycle": schedules.one_cycle,
-    "triangular": lambda peak, steps: schedules.triangular(peak / 10, peak, (steps - 1) / 4),
-}
+# Steps, first rate and number of the range tests; the last rate is 10.
+TESTS = (
+    (100, 1e-7, 3),
+    (200, 1e-6, 3),
+    (400, 1e-7, 3),
+    (30, 1e-7, 3),
+    (50, 1e-7, 3),
+    (600, 1e-7, 2),
+    (1500, 1e-7, 1),
+    (3000, 1e-7, 1),
+)
+PROBES = 100  # steps at each peak
+LONGER = 5  # times the short training
+HOPELESS = 0.5  # regret in short trainings, from which on ...
+BEYOND = 2  # ... so many peaks further out are not trained for long
+
+Record = dict[str, Any]
 
 
-def record(problem: Problem, folder: Path | None) -> dict[str, Any]:
-    """Train at every peak, and do all range tests.
+def short(trainer: Trainer, record: Record) -> Record:
+    """Train in one cycle up to every peak, for the steps of the problem.
 
     Returns:
-        "peaks"; "untrained", the validation loss before training for each seed; "validation", for each
-        schedule that after training, for each peak and seed; "tests", the rates and the raw losses of each
-        range test, never stopped early.
+        "untrained", the validation loss before training for each seed, and "reached", that after training for
+        each peak and seed, infinite where it failed.
     """
-    trainer = Trainer(problem, folder)
-    steps = problem.steps
     return {
-        "peaks": PEAKS,
         "untrained": [trainer.validate(trainer.network(seed)) for seed in SEEDS],
-        "validation": {
-            name: [
-                [trainer.reach(schedule(peak, steps).values(0, steps), seed) for seed in SEEDS]
-                for peak in PEAKS
-            ]
-            for name, schedule in SCHEDULES.items()
-        },
-        "tests": [
-            trainer.range_test(first, count, seed=10 * kind + repeat)
-            for kind, (count, first) in enumerate(TESTS)
-            for repeat in range(REPEATS)
+        "reached": [[trainer.reach(peak, 1, seed) for seed in SEEDS] for peak in PEAKS],
+    }
+
+
+def long(trainer: Trainer, record: Record) -> Record:
+    """Train longer at the peaks that are not hopeless in short trainings, and call the others failed."""
+    worth = np.flatnonzero(regrets(record["short"]) < HOPELESS)
+    first, last = worth[0] - BEYOND, worth[-1] + BEYOND
+    return {
+        "untrained": record["short"]["untrained"],
+        "reached": [
+            [trainer.reach(peak, LONGER, seed) if first <= k <= last else math.inf for seed in SEEDS]
+            for k, peak in enumerate(PEAKS)
         ],
     }
+
+
+def tests(trainer: Trainer, record: Record) -> list[Record]:
+    """Do all range tests, never stopped early: the rates and the raw losses of each."""
+    return [
+        trainer.range_test(first, count, seed=10 * kind + repeat)
+        for kind, (count, first, repeats) in enumerate(TESTS)
+        for repeat in range(repeats)
+    ]
+
+
+def probes(trainer: Trainer, record: Record) -> list[list[list[float]]]:
+    """The losses of some steps at each peak, for each seed: the same batches at every peak."""
+    return [
+        [
+            trainer.train(trainer.network(seed), np.full(PROBES, peak), trainer.batches(70 + seed))
+            for seed in SEEDS
+        ]
+        for peak in PEAKS
+    ]
+
+
+def regrets(trained: Record) -> NDArray[np.float64]:
+    """For each peak the share lost of the improvement that the best peak reaches.
+
+    The improvement is that of the validation loss, from the untrained network's, in the mean over the seeds.
+    A training that fails, or ends above the untrained network's loss, improves nothing.
+    """
+    untrained = np.mean(trained["untrained"])
+    means = np.minimum(trained["reached"], untrained).mean(axis=1)
+    return (means - means.min()) / (untrained - means.min())
+
+
+PARTS = {"short": short, "tests": tests, "probes": probes, "long": long}  # `long` asks `short`
 
 
 class Trainer:
@@ -70,7 +113,13 @@ class Trainer:
     def network(self, seed: int) -> nn.Module:
         """The network before training; the seed also decides about dropout."""
         torch.manual_seed(seed)
-        return self.problem.network() if self.initial is None else copy.deepcopy(self.initial)
+        if self.initial is None:
+            return self.problem.network()
+        network = copy.deepcopy(self.initial)
+        if self.problem.fresh_head:
+            [*_, head] = (module for module in network.modules() if isinstance(module, nn.Linear))
+            head.reset_parameters()
+        return network
 
     def batches(self, seed: int) -> Iterator[Tensor]:
         """Row numbers without end, in a new order each epoch; an incomplete batch is left out."""
@@ -105,10 +154,11 @@ class Trainer:
         network.train()
         return loss if math.isfinite(loss) else math.inf
 
-    def reach(self, rates: NDArray[np.float64], seed: int) -> float:
-        """The validation loss after a whole training, infinite if that fails."""
+    def reach(self, peak: float, times: int, seed: int) -> float:
+        """The validation loss after a whole training, or one so many times as long; infinite if it fails."""
         network = self.network(seed)
-        losses = self.train(network, rates, self.batches(seed))
+        steps = times * self.problem.steps
+        losses = self.train(network, schedules.one_cycle(peak, steps).values(0, steps), self.batches(seed))
         return self.validate(network) if math.isfinite(losses[-1]) else math.inf
 
     def range_test(self, first: float, count: int, seed: int) -> dict[str, list[float]]:

@@ -1,10 +1,10 @@
 """Claim: of the improvement that training can reach, clrfast's suggestion loses less than other finders' do.
 
-Run: python benchmarks/suggestion_rules/run.py [--out DIR] [--problems NAME ...] [--held-out] [--data-dir DIR]
-Records each problem once: range tests, and what training reaches at rates from 1e-5 to 10. Then prints, for
-one-cycle up to max_lr and for triangular cycles between max_lr/10 and max_lr, how much each rule loses. Takes
-about a quarter of an hour; what was recorded before is read from DIR. Needs torch and scikit-learn; problems
-whose data are not found are left out, and named.
+Run: python benchmarks/suggestion_rules/run.py [--held-out] [--problems NAME ...] [--parts ...] [--out DIR]
+Records each problem once: range tests, and what training reaches at rates from 1e-5 to 10. Then prints
+how much each rule loses, for short and for long one-cycle trainings up to max_lr, by kind of problem and
+by length of the test. Takes some two hours, or less with --parts; what was recorded is read from DIR.
+Needs torch and scikit-learn; problems whose data are not found are left out, and named.
 """
 
 from __future__ import annotations
@@ -13,33 +13,37 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 from problems import HELD_OUT, TUNING
-from record import SCHEDULES, record
-from score import table
+from record import PARTS, Trainer
+from score import Case, by_group, by_rule, cases_of
 
 PROBLEMS = {**TUNING, **HELD_OUT}
 CACHE = Path(__file__).parents[2] / "build" / "suggestion_rules"
 
 
-def recorded(name: str, out: Path, folder: Path | None) -> dict[str, Any]:
-    """Read what is recorded of a problem, or record it now.
+def recorded(name: str, out: Path, folder: Path | None, parts: Collection[str]) -> dict[str, Any]:
+    """Read what is recorded of a problem, and record what is missing of these parts.
 
     Raises:
         FileNotFoundError: Its data are not on this machine.
     """
     path = out / f"{name}.json"
-    if not path.exists():
-        begin = time.perf_counter()
-        found = record(PROBLEMS[name], folder)
-        part = path.with_suffix(".part")  # one that is interrupted leaves no record
-        part.write_text(json.dumps(found))
-        part.replace(path)
-        print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr)
-    return json.loads(path.read_text())
+    found = json.loads(path.read_text()) if path.exists() else {}
+    missing = [part for part in parts if part not in found]
+    trainer = Trainer(PROBLEMS[name], folder) if missing else None
+    for part in missing:
+        begin = time.process_time()
+        found[part] = PARTS[part](trainer, found)
+        unfinished = path.with_suffix(".part")  # one that is interrupted leaves no record
+        unfinished.write_text(json.dumps(found))
+        unfinished.replace(path)
+        print(f"{name}, {part}: {time.process_time() - begin:.0f} s", file=sys.stderr)
+    return found
 
 
 def main() -> None:
@@ -50,20 +54,30 @@ def main() -> None:
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, metavar="NAME", help="only these")
     parser.add_argument("--held-out", action="store_true", help="those that the rule was not chosen on")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where Fashion-MNIST's files are")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these records")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # more gain nothing in networks this small
-    records = []
+    cases: dict[str, list[Case]] = {"short": [], "long": []}
     left_out: dict[str, list[str]] = {}
     for name in options.problems or (HELD_OUT if options.held_out else TUNING):
         try:
-            records.append(recorded(name, options.out, options.data_dir))
+            record = recorded(name, options.out, options.data_dir, options.parts)
         except FileNotFoundError as error:
             left_out.setdefault(str(error), []).append(name)
-    if records:
-        print("\n\n".join(table(records, schedule) for schedule in SCHEDULES))
+            continue
+        for horizon in set(cases) & set(record):
+            cases[horizon] += cases_of(name, PROBLEMS[name].kind, record, horizon)
+    for horizon, these in cases.items():
+        if these:
+            problems = len({case.problem for case in these})
+            print(f"{horizon} trainings: regret over {len(these)} tests of {problems} problems")
+            print(by_rule(these) + "\n")
+            print(by_group(these, lambda case: case.kind, "kind") + "\n")
+            print(by_group(these, lambda case: case.steps, "steps of the test") + "\n")
+            print(by_group(these, lambda case: case.problem, "problem") + "\n")
     for reason, names in left_out.items():
-        print(f"\nLeft out {len(names)}: {', '.join(names)}\n  {reason}")
+        print(f"Left out {len(names)}: {', '.join(names)}\n  {reason}")
 
 
 if __name__ == "__main__":
