@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 import numpy as np
 
 from clrfast import _check
-from clrfast._range_test._arguments import check_loader, check_usual_step, check_whole_step
 from clrfast._range_test._context import RangeTest
+from clrfast._range_test._training import Training
 from clrfast.logs import Log
 
 if TYPE_CHECKING:
@@ -151,39 +151,24 @@ def range_test(
         **{"checkpoint": checkpoint, "log_file": log_file, "process_group": process_group},
     }
     test = RangeTest(model, optimizer, **options)
-    check_loader(loader)
-    batches_a_step = _check.whole("accumulate", accumulate, least=1)
+    training = Training(
+        model,
+        optimizer,
+        loss_fn,
+        loader,
+        accumulate=accumulate,
+        autocast=autocast,
+        scaler=scaler,
+        device=device,
+        train_step=train_step,
+        validation=validation,
+    )
+    batches_a_step, usual = training.accumulate, training.usual
 
     import torch
 
-    from clrfast._range_test._lightning_module import is_lightning, without_trainer
-    from clrfast._range_test._reachable import reachable
-    from clrfast._range_test._snapshot import numbered
-    from clrfast._range_test._training_step import Step
-
-    step: Callable[[list[Any]], Any]
-    usual: Step | None = None
-    if train_step is None:
-        check_usual_step(loss_fn, validation, model, optimizer)
-        one: Any = model
-        tuned: Any = optimizer
-        step = usual = Step(one, tuned, loss_fn, autocast, scaler, device)
-    else:
-        others = {"loss_fn": loss_fn, "accumulate": accumulate, "autocast": autocast, "device": device}
-        check_whole_step(train_step, validation, **others)
-        whole = train_step
-        step = lambda batches: whole(batches[0])  # noqa: E731
-    source = "loss_fn" if train_step is None else "train_step"
-    holders = {"scaler": scaler, **numbered(reachable(train_step or loss_fn), source)}
-    if callable(validation):
-        source = "validation"
-        holders |= numbered(reachable(validation), source)
-
     def train(test: RangeTest) -> None:
-        torch.set_grad_enabled(True)
-        for trained in test._models.values():
-            if not trained.training:
-                trained.train()
+        training.begin(test)
         measure: Callable[[], Any] | None = None
         if callable(validation):
             measure = validation
@@ -194,17 +179,15 @@ def range_test(
         for taken in test._batches(loader, batches_a_step * updates):
             measured = math.nan if measure is None else measure()
             for begin in range(0, len(taken), batches_a_step):
-                loss = step(taken[begin : begin + batches_a_step])
+                loss = training.step(taken[begin : begin + batches_a_step])
             test.record(loss if measure is None else measured)
 
     runs: dict[str, Log] = {}
     for number in range(1, tests + 1):
         if number > 1:
             test = RangeTest(model, optimizer, seed=_seed(torch.initial_seed(), number), **options)
-        test._holders, test._source = holders, source
-        if usual is not None and is_lightning(model):
-            test._around = without_trainer(usual.model)
-        test._batches_a_step, test._epoch = batches_a_step * updates, number - 1
+        training.enter_into(test, batches_a_step * updates)
+        test._epoch = number - 1
         if tests > 1:
             test._run, test._title, test._earlier = str(number), f"range test {number} of {tests}", runs
         with test:
