@@ -10,6 +10,10 @@ import numpy as np
 from clrfast import _check
 from clrfast._range_test._rates import Rates, put
 
+# Of the steps of a probe. At a rate that is held from the first step on, Adam leaves a pre-trained network at
+# rates that any schedule with a warm-up bears.
+_WARM_UP = 0.1
+
 Candidate = Union[float, Mapping[str, Any]]
 Group = dict[str, Any]
 
@@ -61,44 +65,51 @@ def _alike(name: str, value: Any, now: Any) -> Any:
 
 
 class HeldRates(Rates):
-    """Hyperparameters that are the same in each step of a probe.
+    """Hyperparameters that are the same in each step of a probe, but for a short warm-up of the rate.
 
     Args:
         ramps: Those of a range test on the same optimizers, which say how the groups' rates go together.
         candidate: Hyperparameters by name. Numbers that differ between groups keep their ratios to the
             largest, as rates do: what decays no biases goes on to.
         steps: Steps of the probe.
+
+    Attributes:
+        lr: The rate after the warm-up, that of the group whose rate is the highest.
     """
 
     def __init__(self, ramps: Rates, candidate: Mapping[str, Any], steps: int) -> None:
         """Set nothing."""
         self.named_groups, self._optimizers = ramps.named_groups, ramps._optimizers
         groups = [group for _, group in self.named_groups]
-        self._values: list[tuple[Group, str, Any]] = []
-        for key, value in candidate.items():
-            if key == "lr":
-                each = ramps.of_groups(value) if value > 0 else [0.0] * len(groups)
-                self._values += [(group, key, rate) for group, rate in zip(groups, each)]
-            else:
-                having = [group for group in groups if key in group]
-                self._values += [
-                    (group, key, value if ratio == 1 else value * ratio)
-                    for group, ratio in zip(having, _ratios_of(key, having))
-                ]
-        lr = candidate["lr"] if "lr" in candidate else max(float(group["lr"]) for group in groups)
-        self.recorded = np.full(steps, lr)
+        now = [float(group["lr"]) for group in groups]
+        self.lr: float = candidate.get("lr", max(now))
+        if "lr" in candidate:
+            now = ramps.of_groups(self.lr) if self.lr > 0 else [0.0] * len(groups)
+        self._rates = list(zip(groups, now))
+        self._others = [
+            (group, key, value if ratio == 1 else value * ratio)
+            for key, value in candidate.items()
+            if key != "lr"
+            for group, ratio in _ratios_of(key, groups)
+        ]
+        self._shares = np.minimum(1.0, np.arange(1, steps + 1) / max(1, round(_WARM_UP * steps))).tolist()
+        self.recorded = self.lr * np.array(self._shares)
 
     def set(self, step: int) -> None:
         """Set all that the candidate says."""
-        for group, name, value in self._values:
+        for group, rate in self._rates:
+            put(group, "lr", rate * self._shares[step])
+        for group, name, value in self._others:
             put(group, name, value)
         if step == 0:
             self._check_held()
 
 
-def _ratios_of(key: str, groups: list[Group]) -> list[float]:
-    values = [group[key] for group in groups]
+def _ratios_of(key: str, groups: list[Group]) -> list[tuple[Group, float]]:
+    """Return the groups that have a hyperparameter, and the ratio of theirs to the largest."""
+    having = [group for group in groups if key in group]
+    values = [group[key] for group in having]
     if any(isinstance(value, (bool, str, tuple, list)) or value is None for value in values):
-        return [1.0] * len(groups)
+        return [(group, 1.0) for group in having]
     numbers = [float(value) for value in values]
-    return [number / max(numbers) for number in numbers] if max(numbers) > 0 else [1.0] * len(groups)
+    return [(group, n / max(numbers) if max(numbers) > 0 else 1.0) for group, n in zip(having, numbers)]

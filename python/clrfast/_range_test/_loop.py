@@ -13,6 +13,7 @@ import numpy as np
 from clrfast import _check
 from clrfast._range_test._context import RangeTest
 from clrfast._range_test._training import Training
+from clrfast._range_test._verify import check_verify, verified
 from clrfast.logs import Log
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def range_test(
     train_step: Callable[[Any], Tensor | float] | None = None,
     validation: Iterable[Any] | Callable[[], Tensor | float] | None = None,
     repeats: SupportsIndex = 1,
+    verify: SupportsIndex | None = None,
     also: Iterable[Any] = (),
     progress: Asked = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -118,6 +120,11 @@ def range_test(
             is the mean of theirs. With `train_step`: a function that returns this loss.
         repeats: Tests, >= 1, each from the same state; all but the first with random generators seeded anew.
             More than one give a log of so many runs, for ``log.analyze_repeats()``.
+        verify: Steps, >= 10, of each of a few probes after the ramp (see `clrfast.probe`): at a 4.6th of the
+            rate that it suggests, at this rate and at 4.6 times it, or at one rate in each of five decades
+            where it suggests none; and up to three further on where a better one may lie. They become the
+            log's `probes`, by which its analysis confirms its suggestion, moves it, or has none where nothing
+            can be learned. 100 do well; None or 0, the default, makes none.
         also: Further modules, optimizers or other objects to restore, which `train_step` changes.
         progress: True shows a bar, which needs tqdm, or lines where there is no terminal; 'plain' always
             shows lines. A function is called with a `Progress` about every 10 steps (5 % of them if that is
@@ -141,6 +148,7 @@ def range_test(
         ImportError: torch is missing, or tqdm for a bar.
     """
     tests = _check.whole("repeats", repeats, least=1)
+    probe_steps = check_verify(verify)
     updates = 1
     if validation is not None:  # a row for each rate
         updates = _check.whole("hold", hold, least=1)
@@ -193,7 +201,8 @@ def range_test(
         with test:
             train(test)
         runs[str(number)] = test.log
-    return Log.of_runs(runs) if tests > 1 else test.log
+    log = Log.of_runs(runs) if tests > 1 else test.log
+    return verified(log, training, options, probe_steps) if probe_steps else log
 
 
 def _seed(begin: int, number: int) -> int:

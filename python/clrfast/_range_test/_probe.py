@@ -49,12 +49,12 @@ def probe(
 ) -> Probes:
     """Train briefly with each candidate, from the same state and on the same batches, and compare.
 
-    Each probe trains for some steps at a constant rate; then everything is put back, bit for bit, as
-    `range_test` does, and the next one begins. As the state of the loader and of all random generators is
-    part of that, each gets the same batches and the same dropout, so that losses can be compared step by
-    step, and little of their noise remains. A loader that can only be passed once is asked once, and its
-    batches are kept in memory; one that gives other batches whenever it is iterated makes a comparison that
-    is not paired, which the result says (`Probes.paired`).
+    Each probe trains for some steps at one rate, to which it rises linearly in the first tenth of them; then
+    everything is put back, bit for bit, as `range_test` does, and the next one begins. As the state of the
+    loader and of all random generators is part of that, each gets the same batches and the same dropout, so
+    that losses can be compared step by step, and little of their noise remains. A loader that can only be
+    passed once is asked once, and its batches are kept in memory; one that gives other batches whenever it is
+    iterated makes a comparison that is not paired, which the result says (`Probes.paired`).
 
     A candidate whose loss is no longer finite ends there, and the others go on. Beside the candidates, the
     untouched start is measured on the same batches: a pass forward for each, or, with `train_step`, whole
@@ -134,9 +134,10 @@ class Prober:
         highest = max(one.get("lr", 0.0) for one in candidates)
         for i, candidate in enumerate(candidates):
             checks = self._checks and candidate.get("lr", 0.0) == highest
-            log = self._train(candidate, f"probe {i + 1} of {len(candidates)}", self._training.step, checks)
+            title = f"probe {i + 1} of {len(candidates)}"
+            lr, log = self._train(candidate, title, self._training.step, checks)
             self._candidates.append(candidate)
-            self._lr.append(float(log.lr[0]))
+            self._lr.append(lr)
             self._losses.append(self._row(log))
         return Probes(tuple(self._candidates), np.array(self._lr), np.stack(self._losses), self._start)
 
@@ -145,7 +146,7 @@ class Prober:
         usual = self._training.usual
         step = self._training.step if usual is None else usual.look
         kept: list[Any] | None = [] if isinstance(self._loader, Iterator) else None
-        log = self._train({"lr": 0.0}, "the start", step, False, kept)
+        _, log = self._train({"lr": 0.0}, "the start", step, False, kept)
         if kept is not None:
             self._loader, self._steps = kept, len(log)
             if self._steps < FEWEST:
@@ -165,11 +166,12 @@ class Prober:
         step: Callable[[list[Any]], Any],
         checks: bool,
         kept: list[Any] | None = None,
-    ) -> Log:
+    ) -> tuple[float, Log]:
+        """Return the rate and the log of one probe; `kept` collects its batches."""
         test = RangeTest(
             self._training.model, self._training.optimizer, stop_factor=math.inf, **self._options
         )
-        test._rates = HeldRates(test._rates, candidate, self._steps)
+        test._rates = rates = HeldRates(test._rates, candidate, self._steps)
         test._trains = not checks
         test._title, test._caller = title, "probe()"
         self._training.enter_into(test, self._training.accumulate)
@@ -179,4 +181,4 @@ class Prober:
                 if kept is not None:
                     kept.extend(batches)
                 test.record(step(batches))
-        return test.log
+        return rates.lr, test.log

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _FORMAT = 1  # of to_dict()
 # Early steps are alike at all rates, and the last ones prefer rates that a whole training must anneal.
 _MIDDLE = (0.3, 0.7)
-_SIGNIFICANT = 3.0  # standard errors that make a fall or a difference real
+_SIGNIFICANT = 3.0  # standard errors that make a difference between two real
+_SIGNAL = 4.0  # ... and a fall of the best of several, whose steps depend on each other
 _COSTLY = 0.1  # of the best candidate's fall: to lose less hardly matters
 _INFINITE = 1e100  # as in an analysis, a loss beyond it counts as not finite
 
@@ -95,8 +96,8 @@ class Probes:
 
     @functools.cached_property
     def has_signal(self) -> bool:
-        """Whether the best one has fallen clearly, by more than 3 standard errors: else all is noise."""
-        return bool(self.fall[self.best_index] > _SIGNIFICANT * self.fall_se[self.best_index])
+        """Whether the best one has fallen clearly, by more than 4 standard errors: else all is noise."""
+        return bool(self.fall[self.best_index] > _SIGNAL * self.fall_se[self.best_index])
 
     @functools.cached_property
     def basin(self) -> NDArray[np.bool_]:
