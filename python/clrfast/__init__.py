@@ -23,10 +23,12 @@ from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import Progress as Progress
 from clrfast._range_test import RangeTest as RangeTest
+from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
+from clrfast.analysis import Probes as Probes
 from clrfast.analysis import Suggestion as Suggestion
 from clrfast.analysis import analyze as analyze
 from clrfast.logs import Log as Log
@@ -37,6 +39,7 @@ __all__ = [
     "Analysis",
     "Log",
     "NoSuggestionError",
+    "Probes",
     "Progress",
     "RangeTest",
     "Schedule",
@@ -46,6 +49,7 @@ __all__ = [
     "apply_lr",
     "build_config",
     "logs",
+    "probe",
     "range_test",
     "recover",
     "rules",

@@ -57,6 +57,7 @@ def test_pickle_of_an_analysis():
     assert type(analysis) is Analysis
     np.testing.assert_allclose(analysis.lr, log(rows=300)[0], rtol=1e-12)
     plain = analysis.to_dict(curve=True)
+    plain["suggestion"] = {key: plain["suggestion"][key] for key in PLAIN["suggestion"]}
     assert {key: plain[key] for key in PLAIN} == PLAIN
     assert analysis.suggestion.max_lr == PLAIN["suggestion"]["max_lr"]
     assert repr(analysis).startswith("<Analysis of 300 rows: ")

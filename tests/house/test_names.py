@@ -26,6 +26,7 @@ MODULES = ["clrfast", *(f"clrfast.{name}" for name in PUBLIC)]
 RESULTS = (
     *(BaseException, tuple, schedules.Schedule, clrfast.Analysis, analysis.Phases, clrfast.Suggestion),
     clrfast.Progress,
+    clrfast.Probes,
 )
 
 

@@ -137,9 +137,9 @@ class RangeTest:
         self._process_group = process_group
         self._holders: dict[str, object] | None = None
         self._epoch = self._seed
-        # What `range_test` sets: who gives the losses, the batches of a step, which of several tests it is.
+        # What `range_test` and `probe` set: the source of losses, the batches of a step, which test it is.
         self._source, self._batches_a_step = "record()", 1
-        self._run, self._title = "", "range test"
+        self._run, self._title, self._caller = "", "range test", "range_test()"
         self._earlier: dict[str, Log] = {}
 
         self._signals = Signals(_LEAVING)
@@ -215,7 +215,7 @@ class RangeTest:
             raise
         finally:
             if self._lost:
-                _warn("could not put back", self._lost)
+                _warn(f"{self._caller} could not put back", self._lost)
 
     def __call__(self, loader: Iterable[Batch]) -> Iterator[Batch]:
         """Give the batches of a loader, from the start again when they end, until the test ends.
@@ -307,7 +307,7 @@ class RangeTest:
             self._around.__enter__()
         snapshot = Snapshot({**self._models, **self._optimizers, **numbered(self._extra, "also"), **holders})
         if snapshot.kept_out:
-            _warn("cannot put back", snapshot.kept_out)
+            _warn(f"{self._caller} cannot put back", snapshot.kept_out)
         self._snapshot = snapshot
         if self._saved_to is not None:
             (model, *models), (optimizer, *optimizers) = self._models.values(), self._optimizers.values()
@@ -341,7 +341,7 @@ class RangeTest:
         snapshot = cast("Snapshot", self._snapshot)
         kept_out = snapshot.include(loader)
         if kept_out:
-            _warn("cannot put back", kept_out)
+            _warn(f"{self._caller} cannot put back", kept_out)
         if self._seed is not None and self._set < 0:
             snapshot.reseed(self._seed)
             sampler = getattr(loader, "sampler", None)
@@ -446,4 +446,4 @@ def _warn(what: str, objects: list[str]) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         level, frame = level + 1, frame.f_back
     listed = "; ".join(objects)
-    warnings.warn(f"range_test() {what}: {listed}", UserWarning, stacklevel=level)
+    warnings.warn(f"{what}: {listed}", UserWarning, stacklevel=level)

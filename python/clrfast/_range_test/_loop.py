@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 import numpy as np
 
 from clrfast import _check
-from clrfast._range_test._arguments import check_loader, check_usual_step, check_whole_step
 from clrfast._range_test._context import RangeTest
+from clrfast._range_test._training import Training
+from clrfast._range_test._verify import check_verify, verified
 from clrfast.logs import Log
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def range_test(
     train_step: Callable[[Any], Tensor | float] | None = None,
     validation: Iterable[Any] | Callable[[], Tensor | float] | None = None,
     repeats: SupportsIndex = 1,
+    verify: SupportsIndex | None = None,
     also: Iterable[Any] = (),
     progress: Asked = False,
     checkpoint: str | PathLike[str] | None = None,
@@ -118,6 +120,11 @@ def range_test(
             is the mean of theirs. With `train_step`: a function that returns this loss.
         repeats: Tests, >= 1, each from the same state; all but the first with random generators seeded anew.
             More than one give a log of so many runs, for ``log.analyze_repeats()``.
+        verify: Steps, >= 10, of each of a few probes after the ramp (see `clrfast.probe`): at a 4.6th of the
+            rate that it suggests, at this rate and at 4.6 times it, or at one rate in each of five decades
+            where it suggests none; and up to three further on where a better one may lie. They become the
+            log's `probes`, by which its analysis confirms its suggestion, moves it, or has none where nothing
+            can be learned. 100 do well; None or 0, the default, makes none.
         also: Further modules, optimizers or other objects to restore, which `train_step` changes.
         progress: True shows a bar, which needs tqdm, or lines where there is no terminal; 'plain' always
             shows lines. A function is called with a `Progress` about every 10 steps (5 % of them if that is
@@ -141,6 +148,7 @@ def range_test(
         ImportError: torch is missing, or tqdm for a bar.
     """
     tests = _check.whole("repeats", repeats, least=1)
+    probe_steps = check_verify(verify)
     updates = 1
     if validation is not None:  # a row for each rate
         updates = _check.whole("hold", hold, least=1)
@@ -151,39 +159,24 @@ def range_test(
         **{"checkpoint": checkpoint, "log_file": log_file, "process_group": process_group},
     }
     test = RangeTest(model, optimizer, **options)
-    check_loader(loader)
-    batches_a_step = _check.whole("accumulate", accumulate, least=1)
+    training = Training(
+        model,
+        optimizer,
+        loss_fn,
+        loader,
+        accumulate=accumulate,
+        autocast=autocast,
+        scaler=scaler,
+        device=device,
+        train_step=train_step,
+        validation=validation,
+    )
+    batches_a_step, usual = training.accumulate, training.usual
 
     import torch
 
-    from clrfast._range_test._lightning_module import is_lightning, without_trainer
-    from clrfast._range_test._reachable import reachable
-    from clrfast._range_test._snapshot import numbered
-    from clrfast._range_test._training_step import Step
-
-    step: Callable[[list[Any]], Any]
-    usual: Step | None = None
-    if train_step is None:
-        check_usual_step(loss_fn, validation, model, optimizer)
-        one: Any = model
-        tuned: Any = optimizer
-        step = usual = Step(one, tuned, loss_fn, autocast, scaler, device)
-    else:
-        others = {"loss_fn": loss_fn, "accumulate": accumulate, "autocast": autocast, "device": device}
-        check_whole_step(train_step, validation, **others)
-        whole = train_step
-        step = lambda batches: whole(batches[0])  # noqa: E731
-    source = "loss_fn" if train_step is None else "train_step"
-    holders = {"scaler": scaler, **numbered(reachable(train_step or loss_fn), source)}
-    if callable(validation):
-        source = "validation"
-        holders |= numbered(reachable(validation), source)
-
     def train(test: RangeTest) -> None:
-        torch.set_grad_enabled(True)
-        for trained in test._models.values():
-            if not trained.training:
-                trained.train()
+        training.begin(test)
         measure: Callable[[], Any] | None = None
         if callable(validation):
             measure = validation
@@ -194,23 +187,22 @@ def range_test(
         for taken in test._batches(loader, batches_a_step * updates):
             measured = math.nan if measure is None else measure()
             for begin in range(0, len(taken), batches_a_step):
-                loss = step(taken[begin : begin + batches_a_step])
+                loss = training.step(taken[begin : begin + batches_a_step])
             test.record(loss if measure is None else measured)
 
     runs: dict[str, Log] = {}
     for number in range(1, tests + 1):
         if number > 1:
             test = RangeTest(model, optimizer, seed=_seed(torch.initial_seed(), number), **options)
-        test._holders, test._source = holders, source
-        if usual is not None and is_lightning(model):
-            test._around = without_trainer(usual.model)
-        test._batches_a_step, test._epoch = batches_a_step * updates, number - 1
+        training.enter_into(test, batches_a_step * updates)
+        test._epoch = number - 1
         if tests > 1:
             test._run, test._title, test._earlier = str(number), f"range test {number} of {tests}", runs
         with test:
             train(test)
         runs[str(number)] = test.log
-    return Log.of_runs(runs) if tests > 1 else test.log
+    log = Log.of_runs(runs) if tests > 1 else test.log
+    return verified(log, training, options, probe_steps) if probe_steps else log
 
 
 def _seed(begin: int, number: int) -> int:

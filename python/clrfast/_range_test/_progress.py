@@ -77,6 +77,8 @@ class Progress:
         return f"step {self.step} of {self.steps}, {self._where()}"
 
     def _where(self) -> str:
+        if self.analysis is None:
+            return f"lr {self.lr:.2e}, loss {self.loss:.3g}"
         return f"lr {self.lr:.2e}, loss {self.smoothed:.3g}, {self.phase}"
 
 

@@ -83,11 +83,7 @@ class Rates:
     def set(self, step: int) -> None:
         """Set the rate of each group."""
         for group, rates, ratio in self._groups:
-            rate = rates[step] * ratio
-            if hasattr(group["lr"], "fill_"):  # others hold this tensor: a compiled step, a scheduler
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+            put(group, "lr", rates[step] * ratio)
         if step == 0:
             self._check_held()
 
@@ -136,6 +132,14 @@ class Rates:
             return [low + (high - low) * share for low, high in self._ends]
         share = math.log(lr / first) / math.log(last / first)
         return [low * (high / low) ** share for low, high in self._ends]
+
+
+def put(group: dict[str, Any], name: str, value: Any) -> None:
+    """Set a hyperparameter of a parameter group, in place where it is held in a tensor."""
+    if hasattr(group[name], "fill_"):  # others hold this tensor: a compiled step, a scheduler
+        group[name].fill_(value)
+    else:
+        group[name] = value
 
 
 def _is_one(rate: Any) -> bool:

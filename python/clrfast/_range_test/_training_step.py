@@ -90,6 +90,11 @@ class Step:
             self._scaler.update()
         return loss
 
+    def look(self, batches: list[Any]) -> Tensor:
+        """Return the mean loss of the batches as a step would, and update nothing."""
+        with torch.no_grad():
+            return torch.stack([self._loss(batch).reshape(()) for batch in batches]).mean()
+
     def on(self, batches: list[Any]) -> list[Any]:
         """Return the batches where the model is."""
         return [move(batch, self._device) for batch in batches]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from clrfast.analysis._analysis import Analysis as Analysis
 from clrfast.analysis._analysis import Phases as Phases
 from clrfast.analysis._analyze import analyze as analyze
+from clrfast.analysis._probes import Probes as Probes
 from clrfast.analysis._runs import analyze_repeats as analyze_repeats
 from clrfast.analysis._runs import analyze_runs as analyze_runs
 from clrfast.analysis._state import State as State
@@ -21,6 +22,7 @@ __all__ = [
     "Analysis",
     "NoSuggestionError",
     "Phases",
+    "Probes",
     "State",
     "Suggestion",
     "analyze",

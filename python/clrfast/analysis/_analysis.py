@@ -129,6 +129,7 @@ class Analysis:
             bound("max_lr", s.bounds[1], s.max_lr_interval),
             f"rule: {s.rule}",
             *([] if s.confidence is None else [f"confidence: {s.confidence}"]),
+            *([] if s.verified is None else [f"probes: {'confirmed' if s.verified else 'not confirmed'}"]),
             *(f"  - {reason}" for reason in s.reasons),
         ]
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from clrfast import _check, _core
 from clrfast.analysis._analysis import Analysis, Phases
 from clrfast.analysis._columns import Frame, HasColumns, bad_rate, columns, columns_of, thread_count
 from clrfast.analysis._suggestion import Suggestion
+from clrfast.analysis._verdict import with_probes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -40,7 +41,8 @@ def analyze(
     Args:
         lr: the rate of each row, positive and finite: a list, an array of any real dtype, or a
             CPU tensor, one-dimensional. Or, without `loss`, a log with both columns: a
-            :class:`clrfast.Log` of one run, or a data frame with the columns `lr` and `loss`.
+            :class:`clrfast.Log` of one run, whose probes, if any, count too, or a data frame with the columns
+            `lr` and `loss`.
         loss: the loss of each row, as long as `lr`. May be negative, NaN or infinite: a
             non-finite loss counts as divergence.
         beta: factor of the debiased exponential moving average in `Analysis.smoothed`, in [0, 1).
@@ -62,7 +64,7 @@ def analyze(
     rates, losses = columns(*given)
     state = _core.State()
     add_columns(state, rates, losses, None, threads)
-    return analysis_of(state, rates, losses, beta)
+    return with_probes(analysis_of(state, rates, losses, beta), getattr(lr, "probes", None))
 
 
 def add_columns(

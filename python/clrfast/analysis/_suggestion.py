@@ -45,6 +45,8 @@ class Suggestion:
             may well be too low.
         reasons: what lowered the confidence, a sentence each; empty if nothing did.
         rule: the name of the rule that made the suggestion.
+        verified: what probes say of the range (``range_test(verify=)``): True if they confirm it, False if
+            they moved it or found nothing to learn, None if there were none.
     """
 
     __module__ = "clrfast.analysis"
@@ -56,6 +58,7 @@ class Suggestion:
     still_falling: bool
     reasons: tuple[str, ...]
     rule: str
+    verified: bool | None = None
 
     @property
     def base_lr(self) -> float:

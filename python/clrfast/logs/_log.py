@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from clrfast.analysis import Analysis
+    from clrfast.analysis import Analysis, Probes
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -38,6 +38,8 @@ class Log:
         offsets: Where each of them begins, and the last one ends, shape (runs + 1,), whole numbers; None, the
             default, for one run.
         problems: What could not be read of the files, a sentence each; () by default.
+        probes: What probes around the suggestion have shown, as ``range_test(verify=)`` asks for them; None,
+            the default, without. An analysis takes them into account; files of a log do not hold them.
 
     Each is an attribute too: `lr` and `loss` as float64, `step` and `offsets` as int64, or None.
 
@@ -57,6 +59,7 @@ class Log:
     runs: tuple[str, ...]
     offsets: NDArray[np.int64] | None
     problems: tuple[str, ...]
+    probes: Probes | None
 
     def __init__(
         self,
@@ -67,6 +70,8 @@ class Log:
         runs: Iterable[str] = (),
         offsets: ArrayLike | None = None,
         problems: Iterable[str] = (),
+        *,
+        probes: Probes | None = None,
     ) -> None:
         """Convert, copy and check the columns."""
         rates = _column("lr", lr, np.float64)
@@ -86,7 +91,10 @@ class Log:
             raise ValueError(f"offsets must ascend from 0 to the number of rows, {rows}, got {starts}")
         if len(names) != (0 if ends is None else len(starts) - 1):
             raise ValueError(f"runs and offsets must fit, got {len(names)} names and {len(starts)} offsets")
-        fields = {**columns, "status": status, "runs": names, "offsets": ends, "problems": tuple(problems)}
+        fields = {
+            **{**columns, "status": status, "runs": names, "offsets": ends, "problems": tuple(problems)},
+            "probes": probes,
+        }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
@@ -102,7 +110,8 @@ class Log:
         """One line: how many rows, between which rates, why it ended."""
         rates = f", lr {self.lr.min():.3g} to {self.lr.max():.3g}" if len(self) else ""
         runs = f" in {len(self.runs):,} runs" if self.runs else ""
-        return f"<Log of {len(self):,} rows{runs}{rates}: {visible(self.status) or 'no status'}>"
+        probes = "" if self.probes is None else f", {len(self.probes.lr)} probes"
+        return f"<Log of {len(self):,} rows{runs}{rates}{probes}: {visible(self.status) or 'no status'}>"
 
     def analyze(self, *, beta: float = 0.98, threads: int | None = None) -> Analysis:
         """Find the phases and suggest a range: :func:`clrfast.analyze` of this record.
@@ -122,7 +131,7 @@ class Log:
                 f"the log holds {len(self.runs)} runs: use analyze_runs() for each, or analyze_repeats() if "
                 "they repeat one test"
             )
-        return analyze(self.lr, self.loss, beta=beta, threads=threads)
+        return analyze(self, beta=beta, threads=threads)
 
     def analyze_runs(self, *, threads: int | None = None) -> NDArray[np.void]:
         """Analyse each run on its own: :func:`clrfast.analysis.analyze_runs` of this record, with names."""
@@ -140,9 +149,11 @@ class Log:
     def analyze_repeats(self, *, threads: int | None = None) -> Analysis:
         """Analyse the runs as repeats of one test: :func:`clrfast.analysis.analyze_repeats` of this log."""
         from clrfast.analysis import analyze_repeats
+        from clrfast.analysis._verdict import with_probes
 
         offsets = [0, len(self)] if self.offsets is None else self.offsets
-        return analyze_repeats(self.lr, self.loss, offsets=offsets, threads=threads)
+        found = analyze_repeats(self.lr, self.loss, offsets=offsets, threads=threads)
+        return with_probes(found, self.probes)
 
     def split(self) -> dict[str, Log]:
         """Return each run by its name; one run alone has none, and is called ``""``."""
