@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import torch.nn.functional as F
-from tables import load
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from data import load
 
 sys.path.append(str(Path(__file__).parents[1] / "suggestion_rules"))  # its networks are ours
 
@@ -26,7 +27,7 @@ class Problem:
     """What is trained, and how.
 
     Attributes:
-        data: Which data, a name that :func:`tables.load` knows.
+        data: Which data, a name that :func:`data.load` knows.
         network: Makes the network.
         optimizer: Makes the optimizer, with its default rate.
         batch_size: Rows of each step.
@@ -102,8 +103,8 @@ def transformer() -> nn.Module:
 REAL = {
     "digits_mlp": Problem("digits", digits_mlp, momentum, 32),
     "digits_cnn": Problem("digits", digits_cnn, adam, 32),
-    "fashion_cnn_momentum": Problem("fashion", cnn, momentum, 32),
-    "fashion_cnn_adamw": Problem("fashion", cnn, adamw, 32, weight_decay=0.01),
+    "fashion_cnn_momentum": Problem("fashion", cnn, momentum, 16),
+    "fashion_cnn_adamw": Problem("fashion", cnn, adamw, 16, weight_decay=0.01),
     "text_transformer": Problem("sequence", transformer, adamw, 4, weight_decay=0.01),
     "letter_mlp": Problem("letter", letter_mlp, adam, 64),
     "diamonds_mlp": Problem("diamonds", diamonds_mlp, adam, 64, classes=False),
@@ -114,7 +115,7 @@ REAL = {
 OFF_SCALE = {
     "digits_inputs_1000": Problem("digits", digits_mlp, momentum, 32, lowest=-6.5, x_scale=1e3),
     "letter_inputs_1000": Problem("letter", letter_mlp, adam, 64, x_scale=1e3),
-    "fashion_inputs_0.01": Problem("fashion", cnn, adamw, 32, x_scale=0.01, weight_decay=0.01),
+    "fashion_inputs_0.01": Problem("fashion", cnn, adamw, 16, x_scale=0.01, weight_decay=0.01),
     "diamonds_targets_1000_adam": Problem(
         "diamonds", diamonds_mlp, adam, 64, lowest=-3, classes=False, y_scale=1e3
     ),

@@ -1,15 +1,15 @@
 """Claim: of what 1,000 steps can reach, a range test of clrfast and a training in the steps left lose least.
 
-Run: python benchmarks/equal_compute/run.py [--set real|off-scale] [--problems NAME ...] [--short] [--out DIR]
+Run: python benchmarks/equal_compute/run.py [--set real|off-scale] [--problems NAME ...] [--seeds N] [--short]
 Each way to choose a rate gets the same number of steps, those of its search counted: who tests 200 steps
 trains 800. Regret is the share of the reachable fall of the validation loss that is lost against the best of
 12 one-cycle peaks of 1,000 steps, in the mean over three seeds; beside it the error, as a multiple of that
 peak's. Two sets: eight problems of usual scales, and eight whose inputs, targets or losses are badly scaled.
-Takes about half an hour on one core; trainings of before are read from DIR, and range tests are always run
-anew, so that the figures follow a changed rule within minutes. `--short` takes seconds and divides all
-lengths by 5, whatever the ways' names say: it shows that all of them run, no more. Needs torch and
-scikit-learn; problems whose data are missing are left out and named, and so are ways
-(`pip install dadaptation optuna prodigyopt schedulefree`).
+Takes about half an hour on one core. Trainings are kept in DIR (`--out`) and read from there when their rates
+have not changed; range tests are always run anew, so that the figures follow a changed rule within minutes.
+`--short` takes seconds and divides all lengths by 5, whatever the ways' names say: it shows that all of them
+run, no more. Needs torch and scikit-learn; problems whose data are missing are left out and named, and so are
+ways (`pip install dadaptation optuna prodigyopt schedulefree`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from problems import OFF_SCALE, REAL, SHORT, Problem
-from table import Case, by_problem, table, worst
+from score import Case, by_problem, table, worst
 from train import Trainer
 from ways import Way, ways
 
@@ -39,7 +39,7 @@ def measure(name: str, problem: Problem, options: argparse.Namespace) -> tuple[C
     Raises:
         FileNotFoundError: Its data are not on this machine.
     """
-    steps, seeds, count = (200, range(1), 4) if options.short else (1000, range(3), 12)
+    steps, seeds, count = (200, range(1), 4) if options.short else (1000, range(options.seeds), 12)
     peaks = 10 ** np.linspace(problem.lowest, problem.lowest + 5.5, count)
     chosen: dict[str, Way]
     chosen, missing = ways(peaks)
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument(
         "--problems", nargs="+", choices=[*REAL, *OFF_SCALE], metavar="NAME", help="only these"
     )
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="trainings of each kind: 3")
     parser.add_argument("--short", action="store_true", help="two problems, one seed, 200 steps, 4 peaks")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the trainings are kept")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where Fashion-MNIST's files are")
@@ -88,7 +89,11 @@ def main() -> None:
                 left_out |= missing
         if cases:
             print(f"## {title}: {', '.join(case.problem for case in cases)}\n\n{table(cases)}\n")
-            print(by_problem(cases, list(cases[0].outcomes)[:5]))
+            print(
+                by_problem(
+                    cases, [way for way in cases[0].outcomes if way.startswith(("clrfast", "Prodigy ("))]
+                )
+            )
             print(f"\nWhere '{SHOWN}' lost most:\n\n{worst(cases, SHOWN)}\n")
     for name, reason in left_out.items():
         print(f"left out {name}: {reason}")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from torch.optim import AdamW  # which is Adam where nothing decays
+from torch.optim import SGD, AdamW
 from train import Make, Outcome, Reached, Trainer
 
 import clrfast
@@ -18,7 +18,6 @@ from clrfast.schedules import Schedule
 Way = Callable[[Trainer, int], Outcome]
 Shape = Callable[["float | None", float, int], Schedule]
 SEARCHED = (1e-5, 1.0)  # what Optuna and random search draw from, evenly in the logarithm
-PROBE = 30  # steps at each rate that checks a suggestion
 
 
 def one_cycle(_: float | None, max_lr: float, steps: int) -> Schedule:
@@ -62,6 +61,11 @@ def adaptive(trainer: Trainer, seed: int, **options: Any) -> Outcome:
     return range_tested(trainer, seed, steps=trainer.total_steps // 10, start_lr=1e-5, **options)
 
 
+def probed(trainer: Trainer, seed: int) -> Outcome:
+    """As `adaptive`, with short trainings around the suggestion that check it: 3 % of the steps each."""
+    return adaptive(trainer, seed, verify=max(10, 3 * trainer.total_steps // 100))
+
+
 def peer(trainer: Trainer, seed: int, rule: str) -> Outcome:
     """Another finder's test and rule, and one-cycle for the rest.
 
@@ -80,6 +84,13 @@ def peer(trainer: Trainer, seed: int, rule: str) -> Outcome:
 def default(trainer: Trainer, seed: int, shape: Shape, optimizer: Make | None = None) -> Outcome:
     """The rate that the optimizer has where none is given: the problem's own, or another in its place."""
     return _trained(trainer, seed, shape, None, trainer.default_lr(optimizer), 0, optimizer)
+
+
+def usual(trainer: Trainer, seed: int) -> Outcome:
+    """A rate of textbooks, since torch's default for SGD, 0.001, is a low one: 0.1 for it, 0.001 for others."""
+    make = trainer.problem.optimizer
+    max_lr = 0.1 if getattr(make, "func", make) is SGD else 0.001
+    return _trained(trainer, seed, one_cycle, None, max_lr, 0)
 
 
 def optuna(trainer: Trainer, seed: int, trials: int) -> Outcome:
@@ -152,13 +163,14 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
     }
     missing: dict[str, str] = {}
     if _takes("verify"):
-        found["clrfast, the same with probes, one-cycle"] = partial(adaptive, verify=PROBE)
+        found["clrfast, the same with probes, one-cycle"] = probed
     else:
         missing["clrfast with probes"] = "this clrfast has none"
     found |= {
         "default rate, constant": partial(default, shape=constant),
         "default rate, one-cycle": partial(default, shape=one_cycle),
         "default rate, cosine": partial(default, shape=cosine),
+        "usual rate (SGD 0.1, others 0.001), one-cycle": usual,
         "fastai valley, one-cycle": partial(peer, rule="fastai_valley"),
         "pytorch-lr-finder, one-cycle": partial(peer, rule="torch_lr_finder"),
     }
@@ -173,6 +185,7 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
     for trials in (3, 5, 10):
         name = f"random search, {trials} whole trainings"
         found[name] = partial(random_search, trials=trials, peaks=peaks)
+    # AdamW is Adam where nothing decays.
     found["Adam at 0.01, one-cycle (hindsight)"] = partial(
         default, optimizer=partial(AdamW, lr=0.01, fused=True), shape=one_cycle
     )

@@ -13,11 +13,11 @@ import math, sys
 from pathlib import Path
 import numpy as np
 from problems import REAL
-from table import Case
+from score import Case
 from train import Reached, Trainer
 from ways import ways
 
-trainer = Trainer("digits_mlp", REAL["digits_mlp"], 50, Path(sys.argv[1]), None)
+trainer = Trainer("digits_mlp", REAL["digits_mlp"], 200, Path(sys.argv[1]), None)
 log, taken = trainer.range_test(0, steps=20, stop_factor=math.inf)
 assert taken == len(log.lr) == 20
 
@@ -28,7 +28,7 @@ for name, way in ways(np.array([0.01, 0.1]))[0].items():
     trained.clear()
     outcome = way(trainer, 0)
     if "whole trainings" not in name:
-        assert outcome.search + trained[-1] == 50, name
+        assert outcome.search + trained[-1] == 200, name
 
 start, low, high = Reached(3.0, 0.9), Reached(1.0, 0.2), Reached(2.0, 0.4)
 failed = Reached(math.inf, math.inf)
