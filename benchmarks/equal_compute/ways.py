@@ -87,7 +87,7 @@ def default(trainer: Trainer, seed: int, shape: Shape, optimizer: Make | None = 
 
 
 def usual(trainer: Trainer, seed: int) -> Outcome:
-    """A rate of textbooks, since torch's default for SGD, 0.001, is a low one: 0.1 for it, 0.001 for others."""
+    """A rate of textbooks, for torch's default for SGD, 0.001, is low: 0.1 for it, and 0.001 for others."""
     make = trainer.problem.optimizer
     max_lr = 0.1 if getattr(make, "func", make) is SGD else 0.001
     return _trained(trainer, seed, one_cycle, None, max_lr, 0)
