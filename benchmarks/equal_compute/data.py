@@ -5,17 +5,13 @@ from __future__ import annotations
 import csv
 import functools
 import importlib.util
-import sys
 from pathlib import Path
 
+import borrowed
 import numpy as np
 import torch
+from borrowed import Split
 from numpy.typing import NDArray
-
-sys.path.append(str(Path(__file__).parents[1] / "suggestion_rules"))
-
-import datasets
-from datasets import Split
 
 ROWS = 10_000  # of each table, 3 of 10 to validate with
 _GRADES = {
@@ -35,7 +31,7 @@ def load(name: str, folder: Path | None) -> Split:
     Raises:
         FileNotFoundError: The set is not on this machine; the message says what to install.
     """
-    return _TABLES[name]() if name in _TABLES else datasets.load(name, folder)
+    return _TABLES[name]() if name in _TABLES else borrowed.load(name, folder)
 
 
 def _file(package: str, *parts: str) -> Path:

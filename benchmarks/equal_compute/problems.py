@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 
 import torch.nn.functional as F
+from borrowed import SEQUENCE, VOCABULARY, Split, TextTransformer, mlp
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-
-from data import load
-
-sys.path.append(str(Path(__file__).parents[1] / "suggestion_rules"))  # its networks are ours
-
-from datasets import SEQUENCE, VOCABULARY
-from models import TextTransformer, mlp
-
-__all__ = ["OFF_SCALE", "REAL", "SHORT", "Problem", "load"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +41,16 @@ class Problem:
     loss_scale: float = 1.0
     pretrained_on: str | None = None
     weight_decay: float = 0.0
+
+    def scaled(self, split: Split) -> Split:
+        """The data as this problem has them; classes and characters stay as they are."""
+        if self.x_scale != 1:
+            x, validation_x = (inputs * self.x_scale for inputs in (split.x, split.validation_x))
+            split = split._replace(x=x, validation_x=validation_x)
+        if self.y_scale != 1:
+            y, validation_y = (targets * self.y_scale for targets in (split.y, split.validation_y))
+            split = split._replace(y=y, validation_y=validation_y)
+        return split
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch."""

@@ -48,7 +48,7 @@ def measure(name: str, problem: Problem, options: argparse.Namespace) -> tuple[C
     case = Case(
         name,
         peaks,
-        [trainer.untrained(seed) for seed in seeds],
+        [trainer.start(seed) for seed in seeds],
         [[trainer.train(schedules.one_cycle(peak, steps), steps, seed) for seed in seeds] for peak in peaks],
         {way: [choose(trainer, seed) for seed in seeds] for way, choose in chosen.items()},
     )

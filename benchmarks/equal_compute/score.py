@@ -16,14 +16,14 @@ class Case:
     Attributes:
         problem: Its name.
         peaks: The peaks of one-cycle that others are judged by.
-        untrained: Before training, for each seed.
+        starts: What training improves on, for each seed: see `Trainer.start`.
         judges: At each peak, for each seed.
         outcomes: Of each way, for each seed.
     """
 
     problem: str
     peaks: NDArray[np.float64]
-    untrained: list[Reached]
+    starts: list[Reached]
     judges: list[list[Reached]]
     outcomes: dict[str, list[Outcome]]
 
@@ -40,7 +40,7 @@ class Case:
 
     def regrets(self, way: str) -> NDArray[np.float64]:
         """For each seed the share lost of the fall that the best peak reaches; negative beyond it."""
-        fall = (np.array([start.loss for start in self.untrained]) - self._reference).mean()
+        fall = (np.array([start.loss for start in self.starts]) - self._reference).mean()
         lost = self._losses([outcome.reached for outcome in self.outcomes[way]]) - self._reference
         return lost / fall
 
@@ -50,12 +50,12 @@ class Case:
         return float(ours.mean() / self._errors(self.judges[self._best]).mean())
 
     def _losses(self, reached: list[Reached]) -> NDArray[np.float64]:
-        """Losses, where a training that fails or ends above the untrained network improves nothing."""
-        return np.array([min(end.loss, start.loss) for end, start in zip(reached, self.untrained)])
+        """Losses, where a training that fails or ends above the start improves nothing."""
+        return np.array([min(end.loss, start.loss) for end, start in zip(reached, self.starts)])
 
     def _errors(self, reached: list[Reached]) -> NDArray[np.float64]:
         return np.array(
-            [(end if end.loss < start.loss else start).error for end, start in zip(reached, self.untrained)]
+            [(end if end.loss < start.loss else start).error for end, start in zip(reached, self.starts)]
         )
 
 

@@ -15,14 +15,15 @@ from typing import Any, Callable, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from datasets import Split
-from problems import Problem, load
+from borrowed import Split
+from problems import Problem
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import clrfast
 from clrfast.schedules import Schedule
+from data import load
 
 Make = Callable[..., Optimizer]  # of parameters and a weight decay
 
@@ -55,18 +56,12 @@ class Trainer:
 
     Attributes:
         total_steps: Steps of search and training together.
-        untrained: Before training, for each seed.
     """
 
     def __init__(self, name: str, problem: Problem, total_steps: int, out: Path, folder: Path | None) -> None:
         self.problem = problem
         self.total_steps = total_steps
-        x, y, validation_x, validation_y = load(problem.data, folder)
-        if not problem.classes:
-            y, validation_y = y * problem.y_scale, validation_y * problem.y_scale
-        self.data = Split(x * problem.x_scale if problem.x_scale != 1 else x, y, validation_x, validation_y)
-        if problem.x_scale != 1:
-            self.data = self.data._replace(validation_x=validation_x * problem.x_scale)
+        self.data = problem.scaled(load(problem.data, folder))
         self.initial: nn.Module | None = None
         if problem.pretrained_on is not None:
             self.initial = _pretrained(problem, load(problem.pretrained_on, folder))
@@ -89,8 +84,12 @@ class Trainer:
             self._records[key] = self._train(rates.tolist(), seed, optimizer)
         return self._records[key]
 
-    def untrained(self, seed: int) -> Reached:
-        return self._validate(self.network(seed))
+    def start(self, seed: int) -> Reached:
+        """Before training, or what the best constant answer reaches, where that is less.
+
+        A network whose inputs are huge begins far above it; to fall to it is no merit.
+        """
+        return min(self._validate(self.network(seed)), self._constant())
 
     def default_lr(self, optimizer: Make | None = None) -> float:
         """The rate that an optimizer has where none is given, the problem's own or another."""
@@ -158,6 +157,16 @@ class Trainer:
             error = self.problem.error(output, self.data.validation_y)
         network.train()
         return Reached(loss, error) if math.isfinite(loss) else Reached(math.inf, math.inf)
+
+    def _constant(self) -> Reached:
+        """What an answer reaches that is the same for all rows: the classes' frequencies, or the mean."""
+        y = self.data.validation_y
+        if not self.problem.classes:
+            variance = y.var(correction=0).item()
+            return Reached(self.problem.loss_scale * variance, math.sqrt(variance))
+        shares = torch.bincount(y.flatten()) / y.numel()
+        entropy = torch.special.entr(shares).sum().item()
+        return Reached(self.problem.loss_scale * entropy, 1 - shares.max().item())
 
     def _fingerprint(self) -> str:
         """A few steps, which depend on all that a problem consists of."""

@@ -115,7 +115,7 @@ def random_search(trainer: Trainer, seed: int, trials: int, peaks: np.ndarray) -
     The best one is told by the validation loss, which it is also judged by.
     """
     steps = trainer.total_steps
-    start = trainer.untrained(seed)
+    start = trainer.start(seed)
     ends = [trainer.train(schedules.one_cycle(peak, steps), steps, seed) for peak in peaks]
     ends = [end if end.loss < start.loss else start for end in ends]
     low, high = np.log(SEARCHED)
