@@ -1,4 +1,4 @@
-"""Claim: of what 1,000 steps can reach, a range test of clrfast and a training in the steps left lose least.
+"""Claim: with the steps of its search counted, a range test of clrfast beats a default rate, and how others fare.
 
 Run: python benchmarks/equal_compute/run.py [--set real|off-scale] [--problems NAME ...] [--seeds N] [--short]
 Each way to choose a rate gets the same number of steps, those of its search counted: who tests 200 steps
