@@ -1,4 +1,4 @@
-"""Claim: with the steps of its search counted, a range test of clrfast beats a default rate, and how others fare.
+"""Claim: with the steps of its search counted, a range test beats a default rate; how other ways fare.
 
 Run: python benchmarks/equal_compute/run.py [--set real|off-scale] [--problems NAME ...] [--seeds N] [--short]
 Each way to choose a rate gets the same number of steps, those of its search counted: who tests 200 steps
