@@ -1,0 +1,14 @@
+"""What `../suggestion_rules` has for these problems too: data and networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+# Behind this folder, some of whose modules have the same names.
+sys.path.insert(1, str(Path(__file__).parents[1] / "suggestion_rules"))
+
+from datasets import SEQUENCE, VOCABULARY, Split, load
+from models import TextTransformer, mlp
+
+__all__ = ["SEQUENCE", "VOCABULARY", "Split", "TextTransformer", "load", "mlp"]
