@@ -6,43 +6,76 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from record import PEAKS, regrets
 
 import clrfast
 from clrfast._range_test._stop_rule import Watch
+from clrfast._range_test._verify import around
+from clrfast.analysis import Probes, Suggestion
+from clrfast.analysis._verdict import judged
 
 RUINOUS = 0.5
 WRONG = 0.1  # what "high" must not lose
-OURS, WHOLE = "clrfast", "clrfast, whole ramp"
-Suggestions = dict[str, "float | None"]
+OURS, WHOLE, CHECKED = "clrfast", "clrfast, whole ramp", "clrfast, probes"
 
 
-def suggestions(lr: list[float], loss: list[float]) -> tuple[Suggestions, str | None]:
-    """The peak that each rule suggests for the raw losses of a whole ramp, and how sure clrfast is.
+class Found(NamedTuple):
+    """A peak, None where there is none, and how sure the rule is, None where it does not say."""
 
-    A peak is None where a rule has none.
+    peak: float | None
+    confidence: str | None = None
+
+
+def suggestions(lr: list[float], loss: list[float], probes: NDArray[np.float64]) -> dict[str, Found]:
+    """Return what each rule suggests for the raw losses of a whole ramp.
 
     Each rule gets what its own library records: the peers a smoothed curve, clrfast raw losses, and all of
-    them up to where the library stops. clrfast gets the whole ramp as well.
+    them up to where the library stops. clrfast gets the whole ramp as well, and once more with probes.
     """
-    found: Suggestions = {}
+    found: dict[str, Found] = {}
     for name, suggested in clrfast.rules.compare(lr, loss).items():
-        found[name] = suggested[1] if isinstance(suggested, tuple) else suggested
+        found[name] = Found(suggested[1] if isinstance(suggested, tuple) else suggested)
     watch = Watch(len(loss), factor=4.0)  # as range_test does
     for value in loss:
         watch.add(value)
     kept, _ = watch.result()
-    found[OURS], confidence = _ours(lr[: len(kept)], kept)
-    found[WHOLE], _ = _ours(lr, loss)
-    return found, confidence
+    ours = {OURS: _ours(lr[: len(kept)], kept), WHOLE: _ours(lr, loss)}
+    if ours[OURS] is not None:
+        ours[CHECKED] = checked(ours[OURS], lr[len(kept) - 1], probes)
+    for name in (OURS, WHOLE, CHECKED):
+        one = ours.get(name)
+        found[name] = (
+            Found(one.bounds[1], one.confidence if one else None) if one is not None else Found(None)
+        )
+    return found
 
 
-def _ours(lr: list[float], loss: list[float]) -> tuple[float | None, str | None]:
+def _ours(lr: list[float], loss: list[float]) -> Suggestion | None:
     try:
-        suggestion = clrfast.analyze(lr, loss).suggestion
+        return clrfast.analyze(lr, loss).suggestion
     except ValueError:  # hardly a loss is finite
-        return None, None
-    return suggestion.bounds[1], suggestion.confidence if suggestion else None
+        return None
+
+
+def checked(suggestion: Suggestion, highest: float, recorded: NDArray[np.float64]) -> Suggestion:
+    """Return what recorded probes at the nearest peaks make of a suggestion, as ``verify=`` does.
+
+    Args:
+        suggestion: That of the ramp.
+        highest: The ramp's highest rate.
+        recorded: The losses of a probe at each peak, shape (peaks, steps), NaN where it had failed.
+    """
+    peaks = np.array(PEAKS)
+    used: set[int] = set()
+
+    def probe(candidates: list[dict[str, Any]]) -> Probes:
+        used.update(int(np.abs(np.log(candidate["lr"] / peaks)).argmin()) for candidate in candidates)
+        lr = peaks[sorted(used)]
+        # At the lowest peak hardly anything moves in so few steps: these are the losses at the start.
+        return Probes(tuple({"lr": rate} for rate in lr.tolist()), lr, recorded[sorted(used)], recorded[0])
+
+    return judged(suggestion, around(suggestion, highest, probe))
 
 
 def regret(trained: dict[str, Any], peak: float | None) -> float:
@@ -58,20 +91,22 @@ class Case(NamedTuple):
     problem: str
     kind: str
     steps: int
+    found: dict[str, Found]
     lost: dict[str, float]
-    without: frozenset[str]  # the rules that have no suggestion
-    confidence: str | None  # clrfast's
 
 
 def cases_of(problem: str, kind: str, record: dict[str, Any], horizon: str) -> list[Case]:
     """Return the range tests of a record, scored by its "short" or its "long" trainings."""
-    found = []
+    steps = max(len(losses) for of_peak in record["probes"] for losses in of_peak)
+    probes = np.full((len(PEAKS), steps), np.nan)
+    for row, of_peak in zip(probes, record["probes"]):
+        row[: len(of_peak[0])] = of_peak[0]
+    cases = []
     for test in record["tests"]:
-        suggested, confidence = suggestions(test["lr"], test["loss"])
-        lost = {rule: regret(record[horizon], peak) for rule, peak in suggested.items()}
-        without = frozenset(rule for rule, peak in suggested.items() if peak is None)
-        found.append(Case(problem, kind, len(test["lr"]), lost, without, confidence))
-    return found
+        found = suggestions(test["lr"], test["loss"], probes)
+        lost = {rule: regret(record[horizon], one.peak) for rule, one in found.items()}
+        cases.append(Case(problem, kind, len(test["lr"]), found, lost))
+    return cases
 
 
 def by_rule(cases: Sequence[Case]) -> str:
@@ -79,7 +114,7 @@ def by_rule(cases: Sequence[Case]) -> str:
     rows = [f"{'rule':<22} {'mean':>6} {'median':>6} {'worst':>6} {'ruinous':>8} {'without suggestion':>19}"]
     for rule in cases[0].lost:
         lost = np.array([case.lost[rule] for case in cases])
-        none = sum(rule in case.without for case in cases)
+        none = sum(case.found[rule].peak is None for case in cases)
         rows.append(
             f"{rule:<22} {lost.mean():6.3f} {np.median(lost):6.3f} {lost.max():6.2f} "
             f"{(lost > RUINOUS).sum():8} {none:19}"
@@ -88,18 +123,15 @@ def by_rule(cases: Sequence[Case]) -> str:
 
 
 def by_group(cases: Sequence[Case], group: Callable[[Case], Any], title: str) -> str:
-    """A row for each group: each rule's mean regret, and clrfast's with how sure it was."""
+    """A row for each group: each rule's mean regret; for clrfast also how often it was sure, and wrongly."""
     rules = [rule for rule in cases[0].lost if rule != WHOLE]
-    shown = [*rules, "high", "wrong"]
-    rows = [" ".join([f"{title:<34}", f"{'tests':>5}", *(f"{name[:12]:>12}" for name in shown)])]
+    rows = [" ".join([f"{title:<34}", f"{'tests':>5}", *(f"{name[:15]:>15}" for name in rules)])]
     for key in sorted({group(case) for case in cases}):
         these = [case for case in cases if group(case) == key]
-        means = [np.mean([case.lost[rule] for case in these]) for rule in rules]
-        sure = [case.lost[OURS] for case in these if case.confidence == "high"]
-        cells = [
-            *(f"{mean:12.3f}" for mean in means),
-            f"{len(sure):12}",
-            f"{sum(x > WRONG for x in sure):12}",
-        ]
+        cells = []
+        for rule in rules:
+            sure = [case.lost[rule] for case in these if case.found[rule].confidence == "high"]
+            trust = f" {len(sure):3}/{sum(lost > WRONG for lost in sure)}" if rule in (OURS, CHECKED) else ""
+            cells.append(f"{np.mean([case.lost[rule] for case in these]):.3f}{trust}".rjust(15))
         rows.append(" ".join([f"{key!s:<34}", f"{len(these):5}", *cells]))
     return "\n".join(rows)

@@ -85,9 +85,32 @@ def test_repeats_give_one_suggestion_with_an_interval():
     assert low < np.exp(np.log(single["max_lr"]).mean()) < high
     logs = np.log(single["max_lr"])
     half = 2.571 * logs.std(ddof=1) / math.sqrt(6)  # Student's t for five degrees of freedom
-    assert math.log(high / low) == pytest.approx(2 * half, rel=0.2)
+    assert math.log(low) <= logs.mean() - 0.9 * half
+    assert math.log(high) >= logs.mean() + 0.9 * half
+    low, high = s.base_lr_interval
+    logs = np.log(single["base_lr"])
+    half = 2.571 * logs.std(ddof=1) / math.sqrt(6)
+    assert math.log(high / low) == pytest.approx(2 * half, rel=0.5)
     assert together.n == 1800
     np.testing.assert_array_equal(together.loss, loss)
+
+
+def test_repeats_that_disagree_are_trusted_less():
+    lr = np.geomspace(1e-6, 10, 300)
+    x = np.log10(lr)
+    noise = 0.02 * np.random.default_rng(0).standard_normal((4, 300))
+    logs = [
+        2 - 1.5 / (1 + np.exp(-(x - at) / 0.2)) + 3 / (1 + np.exp(-(x - at - 2) / 0.1)) + noise[k]
+        for k, at in enumerate((-4.5, -4, -3, -2.5))
+    ]
+    alike = analyze_repeats(np.tile(lr, 4), np.tile(logs[0], 4), offsets=[0, 300, 600, 900, 1200])
+    apart = analyze_repeats(np.tile(lr, 4), np.concatenate(logs), offsets=[0, 300, 600, 900, 1200])
+    assert not any("disagree" in reason for reason in alike.suggestion.reasons)
+    assert any("the repeats disagree: they suggest from" in reason for reason in apart.suggestion.reasons)
+    assert apart.suggestion.confidence != "high"
+    nothing = np.concatenate([logs[0], *(1 + noise[1:])])
+    few = analyze_repeats(np.tile(lr, 4), nothing, offsets=[0, 300, 600, 900, 1200]).suggestion
+    assert not few or any("only 1 of 4 repeats suggest a rate" in reason for reason in few.reasons)
 
 
 def test_two_repeats_keep_the_interval_of_the_merged_curve():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -40,18 +41,30 @@ def verified(log: Log, training: Training, options: dict[str, Any], steps: int) 
         return log
     prober = Prober(training, _for_probes(options), steps, checks=False)
     try:
-        probes = prober.probe(_first(found.suggestion, found.lr_range[1]))
-        if not found.suggestion and probes.has_signal:
-            probes = prober.probe([{"lr": probes.best_lr / _APART}, {"lr": probes.best_lr * _APART}])
-        for _ in range(_AT_MOST):
-            further = _beyond(probes)
-            if further is None:
-                break
-            probes = prober.probe([{"lr": further}])
+        probes = around(found.suggestion, found.lr_range[1], prober.probe)
     except BaseException as error:
         error.clrfast_log = log  # type: ignore[attr-defined] # that of the ramp, not of a probe
         raise
     return dataclasses.replace(log, probes=probes)
+
+
+def around(suggestion: Suggestion, highest: float, probe: Callable[[list[dict[str, Any]]], Probes]) -> Probes:
+    """Probe the suggestion and its neighbours, and further on the side where the loss is better and better.
+
+    Args:
+        suggestion: That of the ramp.
+        highest: The ramp's highest rate: where nothing is suggested, a coarse ladder leads down from it.
+        probe: Probes more candidates, and returns what all of them show.
+    """
+    probes = probe(_first(suggestion, highest))
+    if not suggestion and probes.has_signal:
+        probes = probe([{"lr": probes.best_lr / _APART}, {"lr": probes.best_lr * _APART}])
+    for _ in range(_AT_MOST):
+        further = _beyond(probes)
+        if further is None:
+            break
+        probes = probe([{"lr": further}])
+    return probes
 
 
 def _for_probes(options: dict[str, Any]) -> dict[str, Any]:

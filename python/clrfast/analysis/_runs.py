@@ -12,9 +12,12 @@ from clrfast import _core
 from clrfast.analysis._analysis import Analysis
 from clrfast.analysis._analyze import analysis_of
 from clrfast.analysis._columns import bad_rate, columns, in_groups, thread_count
+from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+_DISAGREE = 5  # times as high a rate
 
 
 def analyze_runs(
@@ -87,8 +90,9 @@ def analyze_repeats(
 
     Returns:
         The analysis of all rows; `lr` and `loss` hold them run by run. With three runs or more
-        that have a suggestion of their own, the intervals are 95 % confidence intervals from how
-        much these differ.
+        that have a suggestion of their own, the interval of `base_lr` is a 95 % confidence interval from
+        how much these differ, and that of `max_lr` holds such an interval. If they differ more than
+        fivefold, or most runs have none, the confidence is lower.
 
     Raises:
         TypeError, ValueError: as :func:`analyze_runs` does, or :func:`analyze`.
@@ -112,13 +116,36 @@ def repeats_of(
     for state in states:
         whole.merge(state)
     merged = analysis_of(whole, lr, loss, beta=0.0)
-    base_lr, max_lr = merged.suggestion.bounds
+    suggestion = merged.suggestion
+    if suggestion.max_lr_interval is None:
+        return merged
+    base_lr, max_lr = suggestion.bounds
     base = _spread(table["base_lr"], base_lr)
     top = _spread(table["max_lr"], max_lr)
-    if base is None or top is None:
-        return merged
-    suggestion = dataclasses.replace(merged.suggestion, base_lr_interval=base, max_lr_interval=top)
-    return dataclasses.replace(merged, suggestion=suggestion)
+    if base is not None and top is not None:
+        around = _both(top, suggestion.max_lr_interval)
+        suggestion = dataclasses.replace(suggestion, base_lr_interval=base, max_lr_interval=around)
+    return dataclasses.replace(merged, suggestion=_as_sure(suggestion, table["max_lr"]))
+
+
+def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _as_sure(suggestion: Suggestion, rates: NDArray[np.float64]) -> Suggestion:
+    """Return the suggestion, less sure if the repeats disagree."""
+    found = rates[np.isfinite(rates)]
+    if 2 * len(found) < len(rates):
+        reason = f"only {len(found)} of {len(rates)} repeats suggest a rate"
+    elif found.max() > _DISAGREE * found.min():
+        reason = f"the repeats disagree: they suggest from {found.min():.2g} to {found.max():.2g}"
+    else:
+        return suggestion
+    return dataclasses.replace(
+        suggestion,
+        confidence="medium" if suggestion.confidence == "high" else "low",
+        reasons=(*suggestion.reasons, reason),
+    )
 
 
 def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, float] | None:

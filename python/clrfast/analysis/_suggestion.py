@@ -38,8 +38,9 @@ class Suggestion:
             alone if the rule gives no lower bound.
         base_lr_interval: where `base_lr` would probably lie in another test, as (low, high); None if
             there is no bound, or if the rule does not say.
-        max_lr_interval: where the best rate probably lies. Measured (`benchmarks/suggestion_rules`): it
-            held a rate that costs less than 1 % after 9 of 10 tests, and the best of 19 after 7. None likewise.
+        max_lr_interval: where the best rate probably lies; None likewise. Measured
+            (`benchmarks/suggestion_rules`): after 9 of 10 tests it held a rate that costs less than 1 %, and
+            after 7 the best of 19.
         confidence: "high", "medium" or "low"; None if the rule does not say.
         still_falling: whether the loss still falls at the highest rate of the log, so that `max_lr`
             may well be too low.

@@ -65,6 +65,7 @@ constexpr double kOtherSeed =
     0.15 * kDecade;                       // ... and by how much another seed moves base_lr, ...
 constexpr double kBelow = 0.4 * kDecade;  // ... how far below max_lr the best rate lies, ...
 constexpr double kAbove = 0.5 * kDecade;  // ... and how far above, beside the lag
+constexpr double kApart = kDecade;        // of the witnesses: too far to be sure
 constexpr double kWide = 0.9 * kDecade;   // a minimum that says little
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -478,6 +479,8 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
         "place it");
   if (x[right] - x[left] > kWide && !endless)
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
+  if (rise < kInfinity && std::fabs(by_rise - by_minimum) > kApart)
+    reasons.emplace_back("the minimum and the rise suggest rates that differ tenfold");
   if (falls_from_the_start(points, course))
     reasons.emplace_back(
         "the loss falls from the lowest rate on: base_lr may be too high, test further down");
