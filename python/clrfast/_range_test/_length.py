@@ -8,7 +8,7 @@ from clrfast import _check
 from clrfast._range_test._arguments import warn
 
 USUAL_STEPS, USUAL_START = 200, 1e-7  # where nothing is said
-# Fewer steps place the rate badly, more place it no better: `benchmarks/test_length.py`.
+# Fewer steps place the rate badly, more place it no better: `benchmarks/range_test_length.py`.
 _FEWEST, _MOST = 50, 600
 _SHARE = 10  # of the training: a tenth
 _LARGE = 4  # beyond a quarter of it, the test is worth a warning

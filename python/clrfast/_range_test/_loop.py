@@ -112,7 +112,7 @@ def range_test(
             of the range of the losses so far, and ten times its way below 1e-4 of the parameters' norm. From
             there on the ramp rises as usual. It starts at 1e-7 where gradients are zeroed after the step, in
             several processes, and with stairs, lines, less than 16 steps, or rates for each group. Up to two
-            steps wait for a device. Measured by `benchmarks/test_length.py`.
+            steps wait for a device. Measured by `benchmarks/range_test_length.py`.
         shape: 'exponential' (equal ratios) or 'linear' (equal differences).
         hold: Steps at each rate, which make a staircase; at most half of `steps`.
         stop_factor: The test stops when the loss has risen above its lowest level by this many times the fall
