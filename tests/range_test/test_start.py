@@ -79,6 +79,15 @@ def test_a_usual_network_starts_at_the_top(name: str) -> None:
     starts_at(run(*make(optimizer=name), **USUAL), 1e-5)
 
 
+def test_a_scaler_has_unscaled_the_gradients_by_then() -> None:
+    starts_at(run(*make(), scaler=torch.amp.GradScaler("cpu"), **USUAL), 1e-5)
+
+
+def test_half_precision_starts_at_the_top_too() -> None:
+    model, optimizer = make(dtype=torch.bfloat16)
+    starts_at(run(model, optimizer, loader=batches(dtype=torch.bfloat16), **USUAL), 1e-5)
+
+
 @pytest.mark.parametrize("name", ["momentum", "adam, tensor rate", "lbfgs"])
 def test_the_steps_are_those_of_a_plain_loop_at_the_same_rates(name: str) -> None:
     log = run(*make(optimizer=name, steps=0), **USUAL, end_lr=0.1)
