@@ -1,4 +1,4 @@
-"""Claim: range tests that find their start are as good as those from 1e-5, and as safe as those from 1e-7.
+"""Claim: range tests that find their start are less low than those from 1e-7, and safer than those from 1e-5.
 
 Run: python benchmarks/range_test_length.py [--short]
 Range tests of 30 to 600 steps on problems of `suggestion_rules`, from 1e-7, from 1e-5 and from where
