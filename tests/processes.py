@@ -135,6 +135,8 @@ def experiment(rank: int, wrapper: str, case: str) -> dict[str, Any]:
         options["process_group"] = dist.group.WORLD
     if case == "accumulates":
         options["accumulate"] = 3
+    if case == "total steps":
+        options["total_steps"] = 1000
     steps = STEPS + 1 if case == "other steps" and rank == 1 else STEPS
     result: dict[str, Any] = {"error": None}
     try:

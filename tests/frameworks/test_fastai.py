@@ -223,3 +223,12 @@ def test_arguments_are_checked_first() -> None:
         FastaiRangeTest().run(Net())
     with pytest.raises(TypeError, match="got 'num_it'"):
         FastaiRangeTest(num_it=100)
+
+
+def test_the_length_of_the_fit_chooses_that_of_the_test(tmp_path: Path) -> None:
+    learn, test = learner(tmp_path, cbs=[GradientAccumulation(32)]), FastaiRangeTest()
+    with pytest.warns(UserWarning, match="up to 50 steps, more than a quarter of the 5 of the training"):
+        learn.fit(2, cbs=test)
+    assert test.log is not None
+    assert " 50 steps" in test.log.status
+    assert " 200 steps" in FastaiRangeTest().run(learn).status  # for a fit of unknown length

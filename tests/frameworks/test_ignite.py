@@ -183,3 +183,14 @@ def test_arguments_are_checked_first() -> None:
     with pytest.raises(TypeError, match="scheduler must be a torch LRScheduler"):
         training.run()
     assert training.rows == []
+
+
+def test_the_length_of_the_training_chooses_that_of_the_test() -> None:
+    training = Training(accumulate=2)
+    test = training.attach(accumulate=2, total_steps=None)
+    del test.options["steps"], test.options["total_steps"]
+    with pytest.warns(UserWarning, match="up to 50 steps, more than a quarter of the 5 of the training"):
+        training.run()
+    assert test.log is not None
+    assert test.log.lr[:3].tolist() == [1e-8, 1e-7, 1e-6]  # the gradients are there to be looked at
+    assert "of 50 steps" in test.log.status or "all 50 steps" in test.log.status

@@ -451,3 +451,12 @@ print(float(net.optimizer.learning_rate))
         f"Keras' backend must be 'torch' for a momentum that changes{asked}",
         "0.5",
     ], done.stderr
+
+
+def test_the_length_of_the_fit_chooses_that_of_the_test() -> None:
+    test = ours.KerasRangeTest(X, Y, batch_size=SIZE)
+    total = 3 * (-(-ROWS // SIZE))
+    with pytest.warns(UserWarning, match=f"up to 50 steps, more than a quarter of the {total} of the"):
+        fit(make(), (X, Y), [test], epochs=3)
+    assert test.log is not None
+    assert " 50 steps" in test.log.status

@@ -327,3 +327,24 @@ def test_options_are_those_of_a_range_test() -> None:
         LightningRangeTest(accumulate=2)
     with pytest.raises(TypeError, match=r"apply must be True or False, got 0\.1"):
         LightningRangeTest(apply=0.1)  # type: ignore[arg-type]
+
+
+def test_the_length_of_the_training_chooses_that_of_the_test(tmp_path: Path) -> None:
+    test = LightningRangeTest()
+    with pytest.warns(UserWarning, match="up to 50 steps, more than a quarter of the 6 of the training"):
+        fit(tmp_path, another(), test, accumulate_grad_batches=2)  # the last batch of an epoch is a step
+    assert test.log is not None
+    assert test.log.lr[:3].tolist() == [1e-8, 1e-7, 1e-6]  # the gradients are there to be looked at
+    assert "of 50 steps" in test.log.status or "all 50 steps" in test.log.status
+
+    endless, asked = LightningRangeTest(), LightningRangeTest(total_steps=700)
+    stops = StopsAtOnce()
+    fit(tmp_path, another(), endless, asked, stops, max_epochs=-1)
+    for one, steps in ((endless, 200), (asked, 70)):
+        assert one.log is not None
+        assert f" {steps} steps" in one.log.status
+
+
+class StopsAtOnce(pl.Callback):
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        trainer.should_stop = True

@@ -250,3 +250,12 @@ def test_a_trainer_must_call_it() -> None:
     state, control = transformers.TrainerState(), transformers.TrainerControl()
     with pytest.raises(RuntimeError, match="must be called by a Trainer"):
         TransformersRangeTest().on_train_begin(None, state, control)
+
+
+def test_the_length_of_the_training_chooses_that_of_the_test(tmp_path: Path) -> None:
+    test = TransformersRangeTest()
+    with pytest.warns(UserWarning, match="up to 50 steps, more than a quarter of the 8 of the training"):
+        trainer(tmp_path, test, gradient_accumulation_steps=2).train()
+    assert test.log is not None
+    assert test.log.lr[:3].tolist() == [1e-8, 1e-7, 1e-6]  # the gradients are there to be looked at
+    assert "of 50 steps" in test.log.status or "all 50 steps" in test.log.status

@@ -31,7 +31,7 @@ FAILURES = {
 LOOPS = ["loop", "loop that raises", "loop that is left", "loop that never begins"]
 COMMON = ["plain", "fresh", "accumulates", "nan", "one pass", *FAILURES, *LOOPS]
 CASES = {
-    "ddp": [*COMMON, "plain view", "forward raises", "empty", "other steps"],
+    "ddp": [*COMMON, "plain view", "forward raises", "empty", "other steps", "total steps"],
     "fsdp": [*COMMON, "dies"],
     "none": ["by hand"],
 }
@@ -96,6 +96,14 @@ def test_two_processes_get_one_log(wrapper: str, case: str) -> None:
     same_log(first, second)
     assert len(first["lr"]) == STEPS
     assert first["status"] == second["status"] == f"Ran all {STEPS} steps, up to lr 0.1."
+
+
+def test_several_start_at_1e_7_together() -> None:
+    first, second = both("ddp", "total steps")
+    assert first["error"] is second["error"] is None
+    same_log(first, second)
+    assert first["lr"][0] == 1e-7
+    assert first["status"] == f"Ran all {STEPS} steps, up to lr 0.1."
 
 
 def test_views_of_gradients_are_put_back() -> None:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+
+def warn(text: str) -> None:
+    """Warn at the line of whoever called into this folder."""
+    here = str(Path(__file__).parent)
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def by_name(name: str, value: Any, kind: type | None = None) -> dict[str, Any]:

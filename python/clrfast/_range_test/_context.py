@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeVar, Union, c
 import numpy as np
 
 from clrfast import _check
-from clrfast._range_test._arguments import by_name, check_loader, check_objects, check_progress
+from clrfast._range_test._arguments import by_name, check_loader, check_objects, check_progress, warn
+from clrfast._range_test._length import USUAL_START, steps_for
 from clrfast._range_test._progress import Asked, Shown
 from clrfast._range_test._rates import OneOrEach, Rates
 from clrfast._range_test._signals import Signals
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clrfast._range_test._in_step import Alone, InStep
     from clrfast._range_test._record import Record
     from clrfast._range_test._snapshot import Snapshot
+    from clrfast._range_test._start import Climb
     from clrfast._range_test._stop_rule import Watch
     from clrfast._range_test._training_step import Batches
 
@@ -75,9 +76,12 @@ class RangeTest:
             schedulers leave it, gives the ratios. Rates held in tensors are filled in place, so that compiled
             steps see them.
         start_lr: The first rate, > 0; or one for each parameter group, those of all optimizers one after
-            another. Then the recorded rate is that of the group whose `end_lr` is the highest.
+            another. Then the recorded rate is that of the group whose `end_lr` is the highest. None, the
+            default, is 1e-7, and with `total_steps` a rate from 1e-8 to 1e-5 that the first steps find.
         end_lr: The last one, greater than `start_lr`; or one for each group.
-        steps: Steps of the test, >= 2.
+        steps: Steps of the test, >= 2. None, the default, is 200, or what `total_steps` says.
+        total_steps: Steps of the training to come, >= 1, if they are known: the test then takes a tenth of
+            them, at least 50 and at most 600, and finds its start: see `range_test`.
         shape: 'exponential' (equal ratios) or 'linear' (equal differences).
         hold: Steps at each rate, which make a staircase; at most half of `steps`.
         stop_factor: The test stops when the loss has risen above its lowest level by this many times the fall
@@ -106,9 +110,10 @@ class RangeTest:
         model: Models,
         optimizer: Optimizers,
         *,
-        start_lr: OneOrEach = 1e-7,
+        start_lr: OneOrEach | None = None,
         end_lr: OneOrEach = 10.0,
-        steps: SupportsIndex = 200,
+        steps: SupportsIndex | None = None,
+        total_steps: SupportsIndex | None = None,
         shape: Literal["exponential", "linear"] = "exponential",
         hold: SupportsIndex = 1,
         stop_factor: float = 4.0,
@@ -128,7 +133,11 @@ class RangeTest:
         self._extra = list(also)
         check_objects(self._models, self._optimizers, self._extra)
         check_progress(progress)
-        self._rates = Rates(self._optimizers, start_lr, end_lr, steps, shape, hold)
+        length = steps_for(total_steps, steps)
+        self._rates = Rates(
+            self._optimizers, USUAL_START if start_lr is None else start_lr, end_lr, length, shape, hold
+        )
+        self._finds_start = total_steps is not None and start_lr is None
         self._factor = (
             math.inf if stop_factor == math.inf else _check.real("stop_factor", stop_factor, above=0.0)
         )
@@ -160,6 +169,7 @@ class RangeTest:
         self._shown: Shown | None = None
         self._record: Record
         self._watch: Watch
+        self._climb: Climb | None = None
         self._pace: Alone | InStep | None = None
 
     @property
@@ -215,7 +225,7 @@ class RangeTest:
             raise
         finally:
             if self._lost:
-                _warn(f"{self._caller} could not put back", self._lost)
+                warn(f"{self._caller} could not put back: {'; '.join(self._lost)}")
 
     def __call__(self, loader: Iterable[Batch]) -> Iterator[Batch]:
         """Give the batches of a loader, from the start again when they end, until the test ends.
@@ -261,6 +271,8 @@ class RangeTest:
             kept = kept if isinstance(kept, float) else kept.detach().clone()
             self._others.setdefault(name, []).append((self._count, kept))
         stops = self._pace.end(value)
+        if self._climb is not None:
+            self._climb.add(value)
         self._count += 1
         if stops or self._count == len(self._rates.recorded):
             self._state = "over"
@@ -285,6 +297,7 @@ class RangeTest:
         from clrfast._range_test._processes import SharedWatch, find
         from clrfast._range_test._record import Record
         from clrfast._range_test._snapshot import Snapshot, numbered
+        from clrfast._range_test._start import FEWEST, Climb
         from clrfast._range_test._stop_rule import Watch
         from clrfast._range_test._training_step import check_loss
 
@@ -307,7 +320,7 @@ class RangeTest:
             self._around.__enter__()
         snapshot = Snapshot({**self._models, **self._optimizers, **numbered(self._extra, "also"), **holders})
         if snapshot.kept_out:
-            _warn(f"{self._caller} cannot put back", snapshot.kept_out)
+            warn(f"{self._caller} cannot put back: {'; '.join(snapshot.kept_out)}")
         self._snapshot = snapshot
         if self._saved_to is not None:
             (model, *models), (optimizer, *optimizers) = self._models.values(), self._optimizers.values()
@@ -318,6 +331,9 @@ class RangeTest:
         if snapshot.watch is not None:
             self._unseen = cast("AbstractContextManager[Any]", snapshot.watch)
             self._unseen.__enter__()
+        # Several processes would have to agree on each rate.
+        if self._finds_start and processes is None and self._rates.is_one_ramp and steps >= FEWEST:
+            self._climb = Climb(self._rates, self._optimizers.values(), snapshot)
         self._shown.open()
 
     def _batches(self, loader: Iterable[Any], count: int, *, alone: bool = False) -> Iterator[Any]:
@@ -341,7 +357,7 @@ class RangeTest:
         snapshot = cast("Snapshot", self._snapshot)
         kept_out = snapshot.include(loader)
         if kept_out:
-            _warn(f"{self._caller} cannot put back", kept_out)
+            warn(f"{self._caller} cannot put back: {'; '.join(kept_out)}")
         if self._seed is not None and self._set < 0:
             snapshot.reseed(self._seed)
             sampler = getattr(loader, "sampler", None)
@@ -378,6 +394,8 @@ class RangeTest:
             return False
         if self._set < self._count:
             self._pace.begin()
+            if self._climb is not None and not self._climb.sets(self._count):
+                self._climb = None
             self._rates.set(self._count)
             self._set = self._count
         if not self._signals.released:
@@ -437,13 +455,3 @@ class RangeTest:
 
 
 _LEAVING: tuple[CodeType, ...] = (RangeTest.__enter__.__code__, RangeTest.__exit__.__code__)
-
-
-def _warn(what: str, objects: list[str]) -> None:
-    """Warn at the line of whoever called into this folder."""
-    here = str(Path(__file__).parent)
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
-        level, frame = level + 1, frame.f_back
-    listed = "; ".join(objects)
-    warnings.warn(f"{what}: {listed}", UserWarning, stacklevel=level)

@@ -12,6 +12,7 @@ import numpy as np
 
 from clrfast import _check
 from clrfast._range_test._context import RangeTest
+from clrfast._range_test._length import steps_for
 from clrfast._range_test._training import Training
 from clrfast._range_test._verify import check_verify, verified
 from clrfast.logs import Log
@@ -33,9 +34,10 @@ def range_test(
     loss_fn: Callable[..., Tensor] | None,
     loader: Iterable[Any],
     *,
-    start_lr: OneOrEach = 1e-7,
+    start_lr: OneOrEach | None = None,
     end_lr: OneOrEach = 10.0,
-    steps: SupportsIndex = 200,
+    steps: SupportsIndex | None = None,
+    total_steps: SupportsIndex | None = None,
     shape: Literal["exponential", "linear"] = "exponential",
     hold: SupportsIndex = 1,
     stop_factor: float = 4.0,
@@ -98,10 +100,21 @@ def range_test(
             returns; what that logs is dropped.
         loader: The batches, iterated anew when they end. One that can only be passed once ends the test.
         start_lr: The first rate, > 0; or one for each parameter group, those of all optimizers one after
-            another. Then the recorded rate is that of the group whose `end_lr` is the highest.
+            another. Then the recorded rate is that of the group whose `end_lr` is the highest. None, the
+            default, is 1e-7, and with `total_steps` a rate from 1e-8 to 1e-5 that the first steps find.
         end_lr: The last one, greater than `start_lr`; or one for each group.
-        steps: Steps of the test, >= 2. The curve is as noisy as its batches are, so more steps place the
-            range better; fewer than 100 over many decades place it badly.
+        steps: Steps of the test, >= 2. None, the default, is 200, or what `total_steps` says. The curve is as
+            noisy as its batches are, so more steps place the range better; fewer than 100 over many decades
+            place it badly.
+        total_steps: Steps of the training to come, >= 1, if they are known. The test then takes a tenth of
+            them, at least 50 and at most 600, beyond which more gain nothing; a UserWarning says where all
+            tests together may take more than a quarter of the training. And it finds its start: the rate is
+            1e-8 in the first step, 1e-7 in the second one, and a decade higher in the next, up to 1e-5, as
+            long as the change that ten times the last step makes to the loss, to first order, is below 1 %
+            of the range of the losses so far, and ten times its way below 1e-4 of the parameters' norm. From
+            there on the ramp rises as usual. It starts at 1e-7 where gradients are zeroed after the step, in
+            several processes, and with stairs, lines, less than 16 steps, or rates for each group. Up to two
+            steps wait for a device. Measured by `benchmarks/range_test_length.py`.
         shape: 'exponential' (equal ratios) or 'linear' (equal differences).
         hold: Steps at each rate, which make a staircase; at most half of `steps`.
         stop_factor: The test stops when the loss has risen above its lowest level by this many times the fall
@@ -149,6 +162,7 @@ def range_test(
     """
     tests = _check.whole("repeats", repeats, least=1)
     probe_steps = check_verify(verify)
+    steps = steps_for(total_steps, steps, tests)
     updates = 1
     if validation is not None:  # a row for each rate
         updates = _check.whole("hold", hold, least=1)
@@ -196,6 +210,7 @@ def range_test(
             test = RangeTest(model, optimizer, seed=_seed(torch.initial_seed(), number), **options)
         training.enter_into(test, batches_a_step * updates)
         test._epoch = number - 1
+        test._finds_start = total_steps is not None and start_lr is None
         if tests > 1:
             test._run, test._title, test._earlier = str(number), f"range test {number} of {tests}", runs
         with test:

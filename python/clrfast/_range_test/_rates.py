@@ -35,6 +35,7 @@ class Rates:
     Attributes:
         recorded: The rates of the group that leads, shape (steps,), float64.
         named_groups: The groups, and what messages call them.
+        is_one_ramp: Whether all groups share one ramp of equal ratios without stairs.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Rates:
         else:
             firsts, lasts = [start_lr], [end_lr]
             ratios = _ratios(self.named_groups)
+        self.is_one_ramp = not self._of_each and self._shape == "exponential" and held == 1
         self._ends: list[tuple[float, float]] = []
         for i, (first, last) in enumerate(zip(firsts, lasts)):
             place = f"[{i}]" if self._of_each else ""
@@ -86,6 +88,12 @@ class Rates:
             put(group, "lr", rates[step] * ratio)
         if step == 0:
             self._check_held()
+
+    def replace(self, step: int, lrs: Sequence[float]) -> None:
+        """Give the ramp that all groups share other rates from a step on."""
+        stop = step + len(lrs)
+        self.recorded[step:stop] = lrs
+        self._groups[0][1][step:stop] = lrs
 
     def _check_held(self) -> None:
         """Raise unless a rate that was set is the rate that an optimizer has."""

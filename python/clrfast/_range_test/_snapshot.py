@@ -93,6 +93,11 @@ class Snapshot:
         found = [one for one, _ in self._tensors if id(one.tensor) in wanted]
         return len(found) < len(wanted) or any(one.has_changed() for one in found)
 
+    def copies(self, tensors: Iterable[Tensor]) -> list[Tensor | None]:
+        """Return what these were; None for one that was not copied."""
+        known = {id(one.tensor): one.values for one, _ in self._tensors}
+        return [known.get(id(tensor)) for tensor in tensors]
+
     def was_written(self, tensors: Iterable[Tensor]) -> bool:
         """Return whether one of these was written by an operation that torch has seen."""
         wanted = {id(tensor) for tensor in tensors}

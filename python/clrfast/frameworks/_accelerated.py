@@ -30,8 +30,7 @@ def synchronised(accelerator: Any, model: Any, is_last: bool) -> AbstractContext
 
 
 def update(accelerator: Any, model: Any, optimizer: Any, max_grad_norm: float | None) -> None:
-    """Clip, update, and leave no gradients."""
+    """Clip and update; the gradients stay, for the range test to look at."""
     if max_grad_norm:
         accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
     optimizer.step()
-    model.zero_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class RunsRangeTest:
         batches_a_step: int = 1,
         also: Iterable[Any] = (),
         schedulers: Any = None,
+        total_steps: float | None = None,
     ) -> None:
         """Test, and keep the log.
 
@@ -82,8 +84,12 @@ class RunsRangeTest:
             batches_a_step: Batches for each step.
             also: What else a step changes.
             schedulers: Those of the optimizer, one or several, which are put back, too.
+            total_steps: Steps of the training to come, as far as the framework knows: they choose the test's
+                length and start, unless a user has.
         """
         options = dict(self.options)
+        if total_steps and total_steps < math.inf and options.keys().isdisjoint(("steps", "total_steps")):
+            options["total_steps"] = int(total_steps)
         listed = schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]
         held = [*options.pop("also", ()), *also, *(each for each in listed if each is not None)]
         self._log = range_test(

@@ -98,6 +98,7 @@ class AccelerateRangeTest(RunsRangeTest):
         loss_of = Step(model, optimizer, loss_fn, None, None, None)._forward
 
         def step(batches: list[Any]) -> Any:
+            model.zero_grad()
             losses = []
             for index, batch in enumerate(batches):
                 with synchronised(accelerator, model, index == len(batches) - 1):

@@ -51,7 +51,8 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
         apply: Whether the suggested `max_lr` is put in place: in the optimizer, whose groups keep their
             ratios, and as the Learner's ``lr``, from which a later ``fit`` or ``fit_one_cycle`` starts. Where
             there is none, the rate stays, and a UserWarning says why.
-        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`.
+        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`; `total_steps` is
+            that of the fit which it is a callback of, unless it or `steps` is given.
 
     Attributes:
         log: What the last test recorded; None before it.
@@ -123,10 +124,10 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
                 "before it puts the rate in place"
             )
         with _quiet(learn, self):
-            self._test(learn)
+            self._test(learn, epochs=learn.n_epoch)
         self._put_in_place(lambda rate: _set(learn, rate))
 
-    def _test(self, learn: Any) -> None:
+    def _test(self, learn: Any, epochs: int | None = None) -> None:
         """Test a Learner that is ready to train, and whose callbacks all take part in a step."""
         wrapper = learn.opt
         optimizer = wrapper.opt if isinstance(wrapper, OptimWrapper) else _Groups(wrapper)
@@ -148,13 +149,15 @@ class FastaiRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # fastai i
             SimpleNamespace(**{name: value for name, value in vars(each).items() if name != "learn"})
             for each in learn.cbs
         ]
+        count = math.ceil(max(items, default=1) / (loader.bs or 1))
         self._run(
             learn.model,
             optimizer,
             loader,
             step,
-            batches_a_step=math.ceil(max(items, default=1) / (loader.bs or 1)),
+            batches_a_step=count,
             also=[SimpleNamespace(**vars(wrapper)), *state_in(learn, loader, wrapper), *own],
+            total_steps=epochs and epochs * len(loader) // count,
         )
 
 

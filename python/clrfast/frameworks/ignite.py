@@ -35,7 +35,8 @@ class IgniteRangeTest(RunsRangeTest):
         scheduler: For `apply`: the optimizer's scheduler, torch's or Ignite's handler around it, or several.
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`. Where there is none,
             the rate stays, and a UserWarning says why.
-        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`.
+        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`; `total_steps` is
+            what the engine says, unless it or `steps` is given.
 
     Attributes:
         log: What the test recorded; None before it.
@@ -82,6 +83,8 @@ class IgniteRangeTest(RunsRangeTest):
             return
         data = engine.state.dataloader
         loader = [None] * engine.state.epoch_length if data is None else data
+        state = engine.state
+        iterations = state.max_iters or (state.max_epochs or 0) * (state.epoch_length or 0)
         process = engine._process_function
         found = [part for part in reachable(process) if part is not data and not isinstance(part, Engine)]
 
@@ -105,5 +108,6 @@ class IgniteRangeTest(RunsRangeTest):
                 batches_a_step=self._accumulate,
                 also=[*found, *state_in(engine.state, data)],
                 schedulers=self._scheduler,
+                total_steps=iterations // self._accumulate,
             )
         self._put_into(self._optimizer, self._scheduler)

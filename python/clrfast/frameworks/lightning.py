@@ -36,7 +36,8 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
     Args:
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and
             its schedulers. Where there is none, the rate stays, and a UserWarning says why.
-        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`.
+        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`; `total_steps` is
+            what the Trainer says, unless it or `steps` is given.
 
     Attributes:
         log: What the test recorded; None before it.
@@ -87,6 +88,7 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
         loop = trainer.fit_loop.epoch_loop
         modules = [module for module in pl_module.modules() if isinstance(module, LightningModule)]
         loader = _Loader(trainer.fit_loop._combined_loader)
+        total_steps = trainer.estimated_stepping_batches
         taken = 0
 
         def step(batches: list[Any]) -> Any:
@@ -114,6 +116,7 @@ class LightningRangeTest(RunsRangeTest, Callback):  # type: ignore[misc] # Light
                     *state_in(trainer._logger_connector),
                 ],
                 schedulers=schedulers,
+                total_steps=total_steps,
             )
         self._put_into(optimizer, schedulers)
 

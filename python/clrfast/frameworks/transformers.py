@@ -29,7 +29,8 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
         apply: Whether the suggested `max_lr` is put in place, as by `clrfast.apply_lr`, in the optimizer and
             the Trainer's scheduler, whose warm-up stays. Where there is none, the rate stays, and a
             UserWarning says why.
-        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`.
+        **options: `start_lr`, `end_lr`, `steps` and the others of `clrfast.range_test`; `total_steps` is
+            what the Trainer says, unless it or `steps` is given.
 
     Attributes:
         log: What the test recorded; None before it.
@@ -62,6 +63,7 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
         def step(batches: list[Any]) -> Any:
             taken, count = trainer.get_batch_samples(iter(batches), len(batches), *device)
             trainer.current_gradient_accumulation_steps = len(taken)
+            model.zero_grad()
             losses = []
             for index, inputs in enumerate(taken):
                 with synchronised(accelerator, model, index == len(taken) - 1):
@@ -80,6 +82,7 @@ class TransformersRangeTest(RunsRangeTest, TrainerCallback):  # type: ignore[mis
                 batches_a_step=args.gradient_accumulation_steps,
                 also=[state, control, *state_in(trainer, *leading_elsewhere)],
                 schedulers=trainer.lr_scheduler,
+                total_steps=state.max_steps,
             )
         self._put_into(optimizer, trainer.lr_scheduler)
 

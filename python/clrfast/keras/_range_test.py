@@ -44,8 +44,8 @@ def range_test(
         sample_weight: A weight for each row of arrays.
         class_weight: A weight for each class.
         shuffle: Whether the rows of arrays are taken in random order.
-        **options: Others of `clrfast.range_test`: `start_lr`, `end_lr`, `steps`, `shape`, `stop_factor`,
-            `also`, `progress`, `checkpoint`, `log_file`.
+        **options: Others of `clrfast.range_test`: `start_lr`, `end_lr`, `steps`, `total_steps`, `shape`,
+            `stop_factor`, `also`, `progress`, `checkpoint`, `log_file`.
 
     Returns:
         The log, one row for each batch up to the one that stopped the test.
@@ -110,7 +110,8 @@ class KerasRangeTest(keras.callbacks.Callback):  # type: ignore[misc] # Keras is
         y: The targets of arrays.
         apply: Whether the training then begins at the suggested `max_lr`; otherwise it is the same bit for
             bit as without the test.
-        **options: The others of `range_test`: ``batch_size``, ``steps``, ...
+        **options: The others of `range_test`: ``batch_size``, ``steps``, ... `total_steps` is that of the
+            fit, unless it or `steps` is given.
 
     Attributes:
         log: The log of the last test, a `clrfast.Log`; None before the first.
@@ -143,7 +144,11 @@ class KerasRangeTest(keras.callbacks.Callback):  # type: ignore[misc] # Keras is
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Run the test."""
-        self.log = range_test(self.model, *self._arguments, **self._options)
+        options = dict(self._options)
+        total_steps = (self.params.get("epochs") or 0) * (self.params.get("steps") or 0)
+        if total_steps and options.keys().isdisjoint(("steps", "total_steps")):
+            options["total_steps"] = total_steps
+        self.log = range_test(self.model, *self._arguments, **options)
         if self.apply:
             self.model.optimizer.learning_rate = self.suggestion.max_lr
 
