@@ -424,7 +424,6 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
     return x[last_above(course, course.fit, course.fall, sigmas)];
   };
   const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
-  const std::size_t turn = turn_of(course.fit, course.fall);
   const double divergence = divergence_of(points, circumstances, course, course.fall);
 
   const double lag = lag_at(points, circumstances, lowest);
@@ -463,7 +462,8 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   const double highest_top = x[right] + shift + kAbove + lag;
 
   std::vector<std::string> reasons;
-  const bool still_falling = std::min(turn, risen) == size && divergence == kInfinity && !endless;
+  const bool still_falling =
+      std::isnan(findings.phases.turn_lr) && divergence == kInfinity && !endless;
   if (endless)
     reasons.emplace_back(
         "the loss stays at its floor up to the highest rate: max_lr is the least that reaches it");
