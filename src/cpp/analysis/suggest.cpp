@@ -166,7 +166,7 @@ Fall fall_of(const std::vector<double>& f, std::size_t begin, double start) {
   return fall;
 }
 
-Course course_after(const Points& points, const Head& head, double window) {
+Course course_after(const Points& points, const Head& head, const Regression& regression) {
   Course course{};
   course.head = head;
   course.start = level(points, head);
@@ -184,12 +184,12 @@ Course course_after(const Points& points, const Head& head, double window) {
   // Twice: the cap keeps an explosion from reaching to the left, and depends on how deep it goes.
   Points capped = points;
   for (double& loss : capped.loss) loss = std::min(loss, start);
-  const std::vector<double> falls = fitted_losses(capped, window);
+  const std::vector<double> falls = regression.fit(capped.loss).loss;
   const double low =
       *std::min_element(falls.begin() + static_cast<std::ptrdiff_t>(head.begin), falls.end());
   const double cap = start + std::max(kCapShare * (start - low), kCapDeviations * deviation);
   for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
-  course.fit = fit(capped, window);
+  course.fit = regression.fit(capped.loss);
 
   course.capped = std::move(capped);
   course.fall = fall_of(course.fit.loss, head.begin, start);
@@ -405,12 +405,13 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
     findings.suggestion = no_suggestion("there are too few rows with a finite loss");
     return findings;
   }
+  const Regression regression(points, findings.window);
   Course course{};
   for (const Head& head : heads_of(points)) {
-    course = course_after(points, head, findings.window);
+    course = course_after(points, head, regression);
     if (course.fell) break;
   }
-  findings.fit = refined(course.capped, findings.window, course.fit);
+  findings.fit = regression.refined(course.capped.loss, course.fit);
   if (course.fell) {
     findings.phases = phases_of(points, circumstances, course, findings.fit);
     suggest_after_fall(points, circumstances, course, findings);
