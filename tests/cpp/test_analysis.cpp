@@ -308,6 +308,21 @@ void rounding_is_no_fall() {
   CHECK(std::isnan(found.max_lr) && found.confidence == Confidence::kLow);
 }
 
+void a_log_that_turns_back_is_no_range_test() {
+  const Log up = valley_log(1000, 1e-3, 1, 0.05);
+  const auto reason_of = [](const Log& log) {
+    const Suggestion found = analyze(state_of(log)).findings.suggestion;
+    return std::isnan(found.max_lr) ? found.reasons.front() : std::string();
+  };
+  Log there_and_back = up, twice = up;
+  there_and_back.lr.insert(there_and_back.lr.end(), up.lr.rbegin(), up.lr.rend());
+  there_and_back.loss.insert(there_and_back.loss.end(), up.loss.begin(), up.loss.end());
+  twice.lr.insert(twice.lr.end(), up.lr.begin(), up.lr.end());
+  twice.loss.insert(twice.loss.end(), up.loss.begin(), up.loss.end());
+  CHECK(reason_of(up).empty() && reason_of(twice).empty());
+  CHECK(reason_of(there_and_back).find("rises and then falls again") != std::string::npos);
+}
+
 void rates_may_lie_anywhere_in_the_grid() {
   for (const double first : {kLowestRate, 1.015e-300, 1.05e-300, 0.9e300, kHighestRate}) {
     Log log;
@@ -463,6 +478,7 @@ int main() {
   bytes_round_trip();
   another_format_is_named();
   rates_may_lie_anywhere_in_the_grid();
+  a_log_that_turns_back_is_no_range_test();
   what_a_part_throws_comes_back_after_all_have_ended();
   a_line_is_fitted_exactly();
   a_huge_loss_costs_no_digits_beyond_the_window();

@@ -8,9 +8,12 @@
 #include <utility>
 
 #include "analysis/grid.hpp"
+#include "analysis/ramp.hpp"
 
 namespace clrfast::analysis {
 namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // The first cell from which on at least half of all rows are non-finite, or the last cell if any of
 // its rows is; the number of cells if there is none. Fewer are glitches, which do not count.
@@ -97,6 +100,10 @@ Analysis analyze(const State& state) {
       diverged < cells.size() ? cell_centre(state.origin() + static_cast<std::int64_t>(diverged))
                               : std::numeric_limits<double>::infinity();
   analysis.findings = suggest(analysis.points, circumstances);
+  if (const char* reason = no_range_test(state)) {
+    analysis.findings.phases = {kNone, kNone, kNone, kNone, kNone};
+    analysis.findings.suggestion = no_suggestion(reason);
+  }
   return analysis;
 }
 

@@ -222,11 +222,6 @@ double base_for(double plateau_end, double top) {
   return std::min(std::max(plateau_end, top - kDecade), top - std::log(4.0));
 }
 
-Suggestion no_suggestion(const char* reason) {
-  const Interval none{kNone, kNone};
-  return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
-}
-
 // Without a fall, the best guess lies a decade below where the loss rises.
 void suggest_without_fall(const Points& points, const Circumstances& circumstances,
                           const Course& course, Findings& findings) {
@@ -393,6 +388,11 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
 
 }  // namespace
 
+Suggestion no_suggestion(const char* reason) {
+  const Interval none{kNone, kNone};
+  return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
+}
+
 Findings suggest(const Points& points, const Circumstances& circumstances) {
   Findings findings{};
   const double span = points.size() > 0 ? points.x.back() - points.x.front() : 0;
@@ -402,7 +402,10 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
   for (const double count : points.rows) rows += count;
   if (rows < 2 * kFewestRows || static_cast<double>(points.size()) < kFewestRows) {
     findings.fit = fit(points, findings.window);
-    findings.suggestion = no_suggestion("there are too few rows with a finite loss");
+    findings.suggestion = no_suggestion(
+        rows < 2 * kFewestRows ? "there are too few rows with a finite loss"
+                               : "there are fewer than 8 rates, 4 % or more apart, with a finite "
+                                 "loss: the rate hardly changes");
     return findings;
   }
   const Regression regression(points, findings.window);
