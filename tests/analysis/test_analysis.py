@@ -135,6 +135,27 @@ def test_a_constant_added_to_all_losses_does_not_matter(offset):
     np.testing.assert_allclose(other.grid_loss - offset, one.grid_loss, atol=2 * unit)
 
 
+@pytest.mark.parametrize("noise", [0.002, 0.05, 0.3])
+@pytest.mark.parametrize("rows", [100, 1000, 5000])
+def test_an_offset_that_costs_no_digits_changes_nothing(rows, noise):
+    """Phases and intervals too; at 1e9 the mean of a cell keeps 1e-7, which may move one to a neighbour."""
+    lr, loss = valley_log(rows=rows, noise=noise)
+    loss = np.round(loss * 2**20) / 2**20
+    one = analyze(lr, loss)
+    for offset, close in ((1e3, 1e-6), (-1e3, 1e-6), (1e6, 1e-6), (-1e6, 1e-6), (1e9, 0.04), (-1e9, 0.04)):
+        other = analyze(lr, loss + offset)
+        a, b = one.suggestion, other.suggestion
+        assert (a.confidence, a.reasons) == (b.confidence, b.reasons)
+        for name in ("bounds", "base_lr_interval", "max_lr_interval"):
+            assert getattr(b, name) == pytest.approx(getattr(a, name), rel=close), name
+        assert dataclasses.asdict(other.phases) == pytest.approx(dataclasses.asdict(one.phases), rel=close)
+        rounding = 2 * np.spacing(abs(offset))
+        np.testing.assert_allclose(other.grid_loss - offset, one.grid_loss, rtol=0, atol=rounding)
+    single = analyze(lr, (loss + 1e3).astype(np.float32)).suggestion
+    assert single == analyze(lr, (loss + 1e3).astype(np.float32).astype(np.float64)).suggestion
+    assert single.max_lr == pytest.approx(one.suggestion.max_lr, rel=0.1)
+
+
 def test_order_of_the_rows_does_not_matter():
     lr, loss = valley_log()
     shuffled = np.random.default_rng(1).permutation(len(lr))

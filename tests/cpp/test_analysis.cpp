@@ -308,6 +308,21 @@ void rounding_is_no_fall() {
   CHECK(std::isnan(found.max_lr) && found.confidence == Confidence::kLow);
 }
 
+void a_log_that_turns_back_is_no_range_test() {
+  const Log up = valley_log(1000, 1e-3, 1, 0.05);
+  const auto reason_of = [](const Log& log) {
+    const Suggestion found = analyze(state_of(log)).findings.suggestion;
+    return std::isnan(found.max_lr) ? found.reasons.front() : std::string();
+  };
+  Log there_and_back = up, twice = up;
+  there_and_back.lr.insert(there_and_back.lr.end(), up.lr.rbegin(), up.lr.rend());
+  there_and_back.loss.insert(there_and_back.loss.end(), up.loss.begin(), up.loss.end());
+  twice.lr.insert(twice.lr.end(), up.lr.begin(), up.lr.end());
+  twice.loss.insert(twice.loss.end(), up.loss.begin(), up.loss.end());
+  CHECK(reason_of(up).empty() && reason_of(twice).empty());
+  CHECK(reason_of(there_and_back).find("rises and then falls again") != std::string::npos);
+}
+
 void rates_may_lie_anywhere_in_the_grid() {
   for (const double first : {kLowestRate, 1.015e-300, 1.05e-300, 0.9e300, kHighestRate}) {
     Log log;
@@ -360,8 +375,7 @@ void a_huge_loss_costs_no_digits_beyond_the_window() {
   for (const std::size_t spike : {0, 5, 150}) {
     Points spiked = points;
     spiked.loss[spike] = 1e12;
-    const std::vector<double> losses = fitted_losses(spiked, 0.7);
-    CHECK(losses == fit(spiked, 0.7).loss);
+    const std::vector<double> losses = fit(spiked, 0.7).loss;
     for (std::size_t i = 0; i < points.size(); ++i) {
       if (std::fabs(points.x[i] - points.x[spike]) > 0.7)
         CHECK(std::fabs(losses[i] - points.loss[i]) < 1e-11);
@@ -429,6 +443,20 @@ void runs_get_the_answers_they_would_get_alone() {
   CHECK(analyze_runs(lr, loss, offsets, 2).bad_row == 5000);
 }
 
+// What depends on rates and rows alone is kept from one fit to the next.
+void losses_over_the_same_rates_are_fitted_as_if_alone() {
+  const Log one = valley_log(1000, 1e-3, 1, 0.05), other = valley_log(1000, 1e-2, 2, 0.2);
+  const Points points = analyze(state_of(one)).points;
+  const std::vector<double> losses = analyze(state_of(other)).points.loss;
+  const Regression first(points, 1.8);
+  const Fit wide = first.fit(points.loss), alone = first.refined(points.loss, wide);
+  const Regression second(points, 1.8);
+  second.refined(losses, second.fit(losses));
+  const Fit again = second.refined(points.loss, second.fit(points.loss));
+  for (const auto column : {&Fit::loss, &Fit::loss_se, &Fit::slope, &Fit::slope_se, &Fit::lever})
+    CHECK(alone.*column == again.*column && alone.*column != wide.*column);
+}
+
 void the_longest_descent_is_found() {
   const double loss[] = {5, 9, 4, NAN, 8, 3, 7, 7, 6, 9};
   const Descent descent = longest_descent(column_of(loss), 10);
@@ -450,6 +478,7 @@ int main() {
   bytes_round_trip();
   another_format_is_named();
   rates_may_lie_anywhere_in_the_grid();
+  a_log_that_turns_back_is_no_range_test();
   what_a_part_throws_comes_back_after_all_have_ended();
   a_line_is_fitted_exactly();
   a_huge_loss_costs_no_digits_beyond_the_window();
@@ -458,5 +487,6 @@ int main() {
   rounding_is_no_fall();
   the_average_is_that_of_its_recurrence();
   runs_get_the_answers_they_would_get_alone();
+  losses_over_the_same_rates_are_fitted_as_if_alone();
   the_longest_descent_is_found();
 }

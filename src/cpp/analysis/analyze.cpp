@@ -8,9 +8,12 @@
 #include <utility>
 
 #include "analysis/grid.hpp"
+#include "analysis/ramp.hpp"
 
 namespace clrfast::analysis {
 namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // The first cell from which on at least half of all rows are non-finite, or the last cell if any of
 // its rows is; the number of cells if there is none. Fewer are glitches, which do not count.
@@ -25,32 +28,36 @@ std::size_t first_diverged(const std::vector<Cell>& cells) {
   return diverged;
 }
 
-void reserve(std::size_t size, Points& points) {
-  points.index.reserve(size);
-  for (auto* column : {&points.x, &points.loss, &points.rows}) column->reserve(size);
+bool holds_loss(const Cell& cell) { return cell.count > 0; }
+
+// Room for so many cells.
+void resize(std::size_t size, Points& points) {
+  points.index.resize(size);
+  for (auto* column : {&points.x, &points.loss, &points.rows}) column->resize(size);
 }
 
-void add_point(const State& state, std::size_t i, Points& points) {
+void set_point(const State& state, std::size_t i, std::size_t point, Points& points) {
   const Cell& cell = state.cells()[i];
-  points.index.push_back(state.origin() + static_cast<std::int64_t>(i));
-  points.x.push_back(cell_centre(points.index.back()) + cell.x);
-  points.loss.push_back(cell.loss);
-  points.rows.push_back(static_cast<double>(cell.count));
+  const std::int64_t index = state.origin() + static_cast<std::int64_t>(i);
+  points.index[point] = index;
+  points.x[point] = cell_centre(index) + cell.x;
+  points.loss[point] = cell.loss;
+  points.rows[point] = static_cast<double>(cell.count);
 }
 
 }  // namespace
 
 Points points_of(const State& state) {
   Points points;
-  reserve(state.cells().size(), points);
+  resize(cells_with_loss(state), points);
+  std::size_t point = 0;
   for (std::size_t i = 0; i < state.cells().size(); ++i) {
-    if (state.cells()[i].count > 0) add_point(state, i, points);
+    if (state.cells()[i].count > 0) set_point(state, i, point++, points);
   }
   return points;
 }
 
 std::size_t cells_with_loss(const State& state) noexcept {
-  const auto holds_loss = [](const Cell& cell) { return cell.count > 0; };
   return static_cast<std::size_t>(
       std::count_if(state.cells().begin(), state.cells().end(), holds_loss));
 }
@@ -73,22 +80,30 @@ Analysis analyze(const State& state) {
   analysis.highest_lr = state.highest_lr();
   Circumstances circumstances;
   const std::size_t diverged = first_diverged(cells);
-  reserve(found, analysis.points);
-  for (auto* column : {&analysis.lowest, &analysis.highest}) column->reserve(found);
-  for (auto* column : {&circumstances.first, &circumstances.last}) column->reserve(found);
-  for (std::size_t i = 0; i < std::min(diverged + 1, cells.size()); ++i) {
+  const std::size_t end = std::min(diverged + 1, cells.size());
+  const auto size = static_cast<std::size_t>(
+      std::count_if(cells.begin(), cells.begin() + static_cast<std::ptrdiff_t>(end), holds_loss));
+  resize(size, analysis.points);
+  for (auto* column : {&analysis.lowest, &analysis.highest}) column->resize(size);
+  for (auto* column : {&circumstances.first, &circumstances.last}) column->resize(size);
+  for (std::size_t i = 0, point = 0; i < end; ++i) {
     const Cell& cell = cells[i];
-    if (cell.count == 0) continue;
-    add_point(state, i, analysis.points);
-    analysis.lowest.push_back(cell.lowest);
-    analysis.highest.push_back(cell.highest);
-    circumstances.first.push_back(cell.first);
-    circumstances.last.push_back(cell.last);
+    if (!holds_loss(cell)) continue;
+    set_point(state, i, point, analysis.points);
+    analysis.lowest[point] = cell.lowest;
+    analysis.highest[point] = cell.highest;
+    circumstances.first[point] = cell.first;
+    circumstances.last[point] = cell.last;
+    ++point;
   }
   circumstances.nonfinite_x =
       diverged < cells.size() ? cell_centre(state.origin() + static_cast<std::int64_t>(diverged))
                               : std::numeric_limits<double>::infinity();
   analysis.findings = suggest(analysis.points, circumstances);
+  if (const char* reason = no_range_test(state)) {
+    analysis.findings.phases = {kNone, kNone, kNone, kNone, kNone};
+    analysis.findings.suggestion = no_suggestion(reason);
+  }
   return analysis;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace clrfast::analysis {
@@ -24,16 +25,11 @@ struct Fit {
   std::vector<double> slope;     // fitted d loss / d ln(lr) at x
   std::vector<double> slope_se;  // its standard error
   std::vector<double> lever;     // variance of the fitted loss in units of the variance of one row
+  std::vector<double> noise;     // variance of one row, of this point alone
 };
 
 // A window that holds fewer rows is widened until it does not.
 inline constexpr double kFewestRows = 8;
-
-// Windows to choose from: each is half as wide as the one before it.
-inline constexpr int kWindows = 5;
-// In standard errors. 2 leaves twice the error of 1.4 at sharp turns; 1 follows noise where nothing
-// turns.
-inline constexpr double kAgree = 1.4;
 
 // Variance of one row at each point from `begin` to `end`, from how far its mean lies off the line
 // between its neighbours (Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 1986): blind to level
@@ -41,18 +37,30 @@ inline constexpr double kAgree = 1.4;
 // points.
 std::vector<double> noise(const Points& points, std::size_t begin, std::size_t end);
 
-// Fits with Epanechnikov's weight of half-width `window` > 0 in ln(lr). The noise may change along
-// the curve: it is averaged with the same weight.
+// Local linear regression of losses at the rates of points, whose own losses are not looked at:
+// what depends on rates and rows alone is found once for all losses, and for all points in a row
+// that a thread fits, such as those of runs with one ramp.
+class Regression {
+ public:
+  // Epanechnikov's weight of half-width `window` > 0 in ln(lr).
+  Regression(const Points& points, double window);
+
+  // In one window everywhere. The noise may change along the curve: it is averaged with the same
+  // weight.
+  Fit fit(const std::vector<double>& loss) const;
+
+  // A fit that follows sharp turns, from `wide`, which is fit(loss): in narrower windows where
+  // these tell of something else (window_choice.hpp). So noise is averaged over `window` where the
+  // curve is straight. Where neighbours choose differently, their fits are mixed.
+  Fit refined(const std::vector<double>& loss, const Fit& wide) const;
+
+ private:
+  struct Ground;
+
+  std::shared_ptr<Ground> ground_;
+};
+
+// The same for the points' own losses.
 Fit fit(const Points& points, double window);
-
-// A fit that follows sharp turns, from `wide`, which is fit(points, window). At each point the
-// window is the widest one whose fit agrees with those in all narrower ones, within kAgree standard
-// errors of each: the rule of intersecting confidence intervals (Goldenshluger and Nemirovski,
-// Mathematical Methods of Statistics 6, 1997). So noise is averaged over `window` where the curve
-// is straight. Where neighbours choose differently, their fits are mixed.
-Fit refined(const Points& points, double window, const Fit& wide);
-
-// The losses of a fit in one window everywhere.
-std::vector<double> fitted_losses(const Points& points, double window);
 
 }  // namespace clrfast::analysis

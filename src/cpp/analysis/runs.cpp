@@ -27,9 +27,10 @@ RunTable analyze_runs(const Column& lr, const Column& loss, const std::vector<st
       std::max(1U, threads), std::max<std::size_t>(1, runs / kRunsWorthAThread));
   std::vector<std::size_t> bad(parts, kNoRow);
   in_parallel(parts, [&](std::size_t part) {
+    State state;  // whose memory serves all runs
     for (std::size_t k = runs * part / parts; k < runs * (part + 1) / parts; ++k) {
       const std::size_t first = offsets[k];
-      State state;
+      state.clear();
       const std::size_t row =
           state.add(lr.from(first), loss.from(first), offsets[k + 1] - first, 0);
       if (row != kNoRow) {

@@ -17,6 +17,9 @@ namespace {
 // Starting a thread costs about as much as this many rows.
 constexpr std::size_t kRowsWorthAThread = 1 << 16;
 
+// As many as a common range test needs.
+constexpr std::size_t kFewCells = 8 * kCellsPerDecade;
+
 // The cell that consecutive rows lie in; a ramp moves to a neighbour far more often than elsewhere.
 class Cursor {
  public:
@@ -115,6 +118,12 @@ void require_room(std::int64_t rows, std::uint64_t more) {
 
 void Cell::merge(const Cell& other, std::int64_t shift) noexcept {
   if (other.empty()) return;
+  if (empty()) {
+    *this = other;
+    first += shift;
+    last += shift;
+    return;
+  }
   first = std::min(first, other.first + shift);
   last = std::max(last, other.last + shift);
   nonfinite += other.nonfinite;
@@ -143,8 +152,9 @@ void State::cover(std::int64_t lowest, std::int64_t highest) {
   const std::int64_t last = std::max(highest, cells == 0 ? highest : origin_ + cells - 1);
   const auto size = static_cast<std::size_t>(last - first + 1);
   if (size > cells_.capacity())  // the only thing that can fail, before anything changes
-    cells_.reserve(std::max(size, 2 * cells_.capacity()));
-  if (cells > 0) cells_.insert(cells_.begin(), static_cast<std::size_t>(origin_ - first), Cell{});
+    cells_.reserve(std::max({size, 2 * cells_.capacity(), kFewCells}));
+  if (cells > 0 && first < origin_)
+    cells_.insert(cells_.begin(), static_cast<std::size_t>(origin_ - first), Cell{});
   cells_.resize(size);
   origin_ = first;
 }
@@ -174,7 +184,7 @@ std::size_t State::scan(const ColumnKernels<Rate, Loss>& kernels, const Column& 
       if (!cursor.holds(rates[i])) {
         if (!is_rate(rates[i])) return start + i;
         cursor.move_to(rates[i]);
-        cover(cursor.cell(), cursor.cell());
+        if (!covers(cursor.cell())) cover(cursor.cell(), cursor.cell());
       }
       const RateRun run = rates_within(kernels, cursor, rates + i, rows - i);
       lowest_lr_ = std::min(lowest_lr_, run.lowest);
@@ -197,6 +207,15 @@ std::size_t State::add(const Column& lr, const Column& loss, std::size_t rows,
   require_steps(end, end);
   const std::size_t most = std::max<std::size_t>(1, rows / kRowsWorthAThread);
   const std::size_t parts = std::min<std::size_t>(std::max(1U, threads), most);
+  if (parts == 1 && empty()) {
+    const std::size_t bad = scan(lr, loss, 0, rows, first_step);
+    if (bad == kNoRow) {
+      next_step_ = end;
+    } else {
+      clear();
+    }
+    return bad;
+  }
   std::vector<State> states(parts);
   std::vector<std::size_t> bad(parts, kNoRow);
   in_parallel(parts, [&](std::size_t k) {
@@ -214,6 +233,13 @@ std::size_t State::add(const Column& lr, const Column& loss, std::size_t rows,
   }
   next_step_ = end;
   return kNoRow;
+}
+
+void State::clear() noexcept {
+  cells_.clear();
+  lowest_lr_ = std::numeric_limits<double>::infinity();
+  highest_lr_ = 0;
+  rows_ = 0;
 }
 
 void State::merge(const State& other) {

@@ -63,6 +63,9 @@ class State {
   // put one after another.
   void put(const State& other, std::int64_t first_step);
 
+  // Forgets all rows but their number: what it keeps is its memory, and the step to come.
+  void clear() noexcept;
+
   bool empty() const noexcept { return cells_.empty(); }
   std::int64_t origin() const noexcept { return origin_; }  // grid index of cells()[0]
   const std::vector<Cell>& cells() const noexcept { return cells_; }
@@ -80,6 +83,9 @@ class State {
   std::size_t scan(const ColumnKernels<Rate, Loss>& kernels, const Column& lr, const Column& loss,
                    std::size_t from, std::size_t to, std::int64_t first_step);
 
+  bool covers(std::int64_t cell) const noexcept {
+    return cell >= origin_ && cell - origin_ < static_cast<std::int64_t>(cells_.size());
+  }
   void cover(std::int64_t lowest, std::int64_t highest);
   void add_cells(const State& other, std::int64_t shift);
 

@@ -224,7 +224,8 @@ double variance_of_means(const Course& course, double window) {
   return squares / free * few * few * (1 + share) / (1 - share);
 }
 
-Course course_after(const Points& points, const Head& head, double window) {
+Course course_after(const Points& points, const Head& head, const Regression& regression,
+                    double window) {
   Course course{};
   course.head = head;
   course.start = level(points, head);
@@ -242,12 +243,12 @@ Course course_after(const Points& points, const Head& head, double window) {
   // Twice: the cap keeps an explosion from reaching to the left, and depends on how deep it goes.
   Points capped = points;
   for (double& loss : capped.loss) loss = std::min(loss, start);
-  const std::vector<double> falls = fitted_losses(capped, window);
+  const std::vector<double> falls = regression.fit(capped.loss).loss;
   const double low =
       *std::min_element(falls.begin() + static_cast<std::ptrdiff_t>(head.begin), falls.end());
   const double cap = start + std::max(kCapShare * (start - low), kCapDeviations * deviation);
   for (std::size_t i = 0; i < size; ++i) capped.loss[i] = std::min(points.loss[i], cap);
-  course.fit = fit(capped, window);
+  course.fit = regression.fit(capped.loss);
 
   course.capped = std::move(capped);
   course.fall = fall_of(course.fit.loss, head.begin, start);
@@ -288,11 +289,6 @@ Interval rates(double low, double high) { return {std::exp(low), std::exp(high)}
 // base_lr for a peak: the plateau's end, between a tenth and a quarter of it. All in ln(lr).
 double base_for(double plateau_end, double top) {
   return std::min(std::max(plateau_end, top - kDecade), top - std::log(4.0));
-}
-
-Suggestion no_suggestion(const char* reason) {
-  const Interval none{kNone, kNone};
-  return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
 }
 
 // Without a fall, the guess is what the rise alone says.
@@ -501,6 +497,11 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
 
 }  // namespace
 
+Suggestion no_suggestion(const char* reason) {
+  const Interval none{kNone, kNone};
+  return {kNone, kNone, none, none, Confidence::kLow, false, {reason}};
+}
+
 Findings suggest(const Points& points, const Circumstances& circumstances) {
   Findings findings{};
   const double span = points.size() > 0 ? points.x.back() - points.x.front() : 0;
@@ -510,16 +511,20 @@ Findings suggest(const Points& points, const Circumstances& circumstances) {
   for (const double count : points.rows) rows += count;
   if (rows < 2 * kFewestRows || static_cast<double>(points.size()) < kFewestRows) {
     findings.fit = fit(points, findings.window);
-    findings.suggestion = no_suggestion("there are too few rows with a finite loss");
+    findings.suggestion = no_suggestion(
+        rows < 2 * kFewestRows ? "there are too few rows with a finite loss"
+                               : "there are fewer than 8 rates, 4 % or more apart, with a finite "
+                                 "loss: the rate hardly changes");
     return findings;
   }
+  const Regression regression(points, findings.window);
   const std::vector<Head> heads = heads_of(points);
-  Course course = course_after(points, heads.front(), findings.window);
+  Course course = course_after(points, heads.front(), regression, findings.window);
   for (std::size_t i = 1; i < heads.size() && !course.fell; ++i) {
-    Course other = course_after(points, heads[i], findings.window);
+    Course other = course_after(points, heads[i], regression, findings.window);
     if (other.fell) course = std::move(other);
   }
-  findings.fit = refined(course.capped, findings.window, course.fit);
+  findings.fit = regression.refined(course.capped.loss, course.fit);
   if (course.fell) {
     findings.phases = phases_of(points, circumstances, course, findings.fit);
     suggest_after_fall(points, circumstances, course, findings);

@@ -48,6 +48,9 @@ struct Circumstances {
   double nonfinite_x = std::numeric_limits<double>::infinity();
 };
 
+// Without rates; `reason` says why.
+Suggestion no_suggestion(const char* reason);
+
 Findings suggest(const Points& points, const Circumstances& circumstances);
 
 }  // namespace clrfast::analysis

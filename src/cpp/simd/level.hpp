@@ -1,6 +1,7 @@
 // All kernels, compiled once for each instruction set, and those of the set that this process uses.
 #pragma once
 
+#include "analysis/fit_kernels.hpp"
 #include "analysis/kernels.hpp"
 #include "schedule/kernels.hpp"
 
@@ -9,6 +10,7 @@ namespace clrfast::simd {
 struct KernelSet {
   FillKernels fill;
   analysis::RowKernels rows;
+  analysis::FitKernels fits;
 };
 
 // That of cpu_level().

@@ -4,8 +4,9 @@
 
 namespace {
 #include "analysis/kernels.inl"
+#include "analysis/fit_kernels.inl"
 #include "schedule/kernels.inl"
 }  // namespace
 
 extern const KernelSet kKernels;
-const KernelSet kKernels = {kFillKernels, kRowKernels};
+const KernelSet kKernels = {kFillKernels, kRowKernels, kFitKernels};
