@@ -57,9 +57,9 @@ def test_rule_makes_the_suggestion(
 
 def test_our_rule_is_the_default(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert analysed(capsys, "small.csv", "--rule", "clrfast") == analysed(capsys, "small.csv")
-    assert "\nrule: clrfast\nconfidence: medium\n  - the loss falls from the lowest rate on" in analysed(
-        capsys, "small.csv"
-    )
+    text = analysed(capsys, "small.csv")
+    assert "\nrule: clrfast\nconfidence: " in text
+    assert "\n  - the loss falls from the lowest rate on" in text
 
 
 def test_text_says_whose_rule_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ def test_functions_are_told_at_the_checks_and_at_the_end() -> None:
 
 def test_phases_follow_the_curve() -> None:
     told: list[clrfast.Progress] = []
-    log = hundred(progress=told.append)
+    log = hundred(progress=told.append, steps=300)
     order = ["flat", "falling", "rising", "diverged"]
     seen = [now.phase for now in told]
     assert seen == sorted(seen, key=order.index)

@@ -388,7 +388,7 @@ Phases phases_of(const Points& points, const Circumstances& circumstances, const
   for (std::size_t i = plateau_end; i <= fall.lowest; ++i) {
     if (fit.slope[i] < fit.slope[steepest]) steepest = i;
   }
-  const std::size_t turn = std::min(turn_of(fit, fall), rise_of(fit, fall));
+  const std::size_t turn = std::min({turn_of(fit, fall), rise_of(fit, fall), fall.end});
   const auto rate = [&](std::size_t i) {
     return i < points.size() ? std::exp(points.x[i]) : kNone;
   };
