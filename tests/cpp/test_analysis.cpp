@@ -390,7 +390,7 @@ void phases_are_where_they_were_put() {
   CHECK(p.plateau_end_lr < p.steepest_lr && p.steepest_lr < p.min_lr);
   CHECK(p.min_lr < p.turn_lr && p.turn_lr < p.divergence_lr);
   const Suggestion& s = analysis.findings.suggestion;
-  CHECK(s.base_lr < s.max_lr && s.max_lr < p.min_lr);
+  CHECK(s.base_lr < s.max_lr && s.max_lr < p.turn_lr);
   CHECK(s.max_lr_interval.low <= s.max_lr && s.max_lr <= s.max_lr_interval.high);
   CHECK(s.base_lr_interval.low <= s.base_lr && s.base_lr <= s.base_lr_interval.high);
 }
