@@ -411,9 +411,46 @@ bool falls_from_the_start(const Points& points, const Course& course) {
   return fall > std::max(kOnsetShare * course.fall.drop, kSignificant * se);
 }
 
+// What the two witnesses say of max_lr. All but `endless` in ln(lr).
+struct Witnesses {
+  double lag;
+  double by_minimum, by_rise;  // by_rise is infinite if there is no rise
+  double top;                  // what both say together
+  bool endless;                // no rise ends the floor
+};
+
+Witnesses witnesses_of(const Points& points, const Circumstances& circumstances,
+                       const Course& course, const Fit& shown) {
+  const std::vector<double>&x = points.x, &f = course.fit.loss;
+  const std::size_t lowest = course.fall.lowest;
+  const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
+  const double lag = lag_at(points, circumstances, lowest);
+  const Fall fall = fall_of(shown.loss, course.head.begin, course.start.loss);
+  const std::size_t risen = rise_of(shown, fall);
+  const double rise = risen < points.size() ? x[risen] : circumstances.nonfinite_x;
+  // Where the loss lies flat at its floor, the place of the minimum is an accident: the floor's
+  // middle is none. A floor that no rise ends may go on forever.
+  const double almost = f[lowest] + kAlmost * course.fall.drop;
+  const std::size_t floor_end = std::min(course.fall.end, risen);
+  std::size_t left = lowest, right = lowest, reached = plateau_end;
+  while (left > plateau_end && f[left - 1] <= almost) --left;
+  while (right + 1 < floor_end && f[right + 1] <= almost) ++right;
+  while (reached < lowest && shown.loss[reached] > shown.loss[fall.lowest] + kAlmost * fall.drop)
+    ++reached;
+  // After a fall so deep that the window carries it past a rise, there is only what is shown.
+  if (x[lowest] > rise) left = right = fall.lowest;
+  const double middle = (x[left] + x[right]) / 2;
+  const bool endless = rise == kInfinity && middle - lag > x[reached] + kFurthest;
+  const double by_minimum = endless ? x[reached] + kFurthest : middle - lag;
+  const double by_rise = rise - kBelowRise - kLagsBelowRise * lag;
+  const double weight = rise < kInfinity ? std::max(0.0, 1 - lag / kLittleSaid) / 2 : 0;
+  const double both = weight > 0 ? by_minimum + weight * (by_rise - by_minimum) : by_minimum;
+  return {lag, by_minimum, by_rise, std::min(both, x[right]), endless};
+}
+
 void suggest_after_fall(const Points& points, const Circumstances& circumstances,
                         const Course& course, Findings& findings) {
-  const std::vector<double>&x = points.x, &f = course.fit.loss;
+  const std::vector<double>& x = points.x;
   const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
   const std::size_t size = points.size(), lowest = course.fall.lowest;
   const auto above = [&](double sigmas) {
@@ -422,29 +459,8 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
   const double divergence = divergence_of(points, circumstances, course, course.fall);
 
-  const double lag = lag_at(points, circumstances, lowest);
-  const Fall fall = fall_of(findings.fit.loss, course.head.begin, course.start.loss);
-  const std::size_t risen = rise_of(findings.fit, fall);
-  const double rise = risen < size ? x[risen] : circumstances.nonfinite_x;
-  // Where the loss lies flat at its floor, the place of the minimum is an accident: the floor's
-  // middle is none. A floor that no rise ends may go on forever.
-  const double almost = f[lowest] + kAlmost * course.fall.drop;
-  std::size_t left_end = lowest, right_end = lowest, reached = plateau_end;
-  while (left_end > plateau_end && f[left_end - 1] <= almost) --left_end;
-  const std::size_t floor_end = std::min(course.fall.end, risen);
-  while (right_end + 1 < floor_end && f[right_end + 1] <= almost) ++right_end;
-  const std::vector<double>& shown = findings.fit.loss;
-  while (reached < lowest && shown[reached] > shown[fall.lowest] + kAlmost * fall.drop) ++reached;
-  // After a fall so deep that the window carries it past a rise, there is only what is shown.
-  if (x[lowest] > rise) left_end = right_end = fall.lowest;
-  const double middle = (x[left_end] + x[right_end]) / 2;
-  const bool endless = rise == kInfinity && middle - lag > x[reached] + kFurthest;
-  const double by_minimum = endless ? x[reached] + kFurthest : middle - lag;
-  const double by_rise = rise - kBelowRise - kLagsBelowRise * lag;
-  const double weight = std::max(0.0, 1 - lag / kLittleSaid) / 2;
-  const double witnessed =
-      rise < kInfinity ? by_minimum + weight * (by_rise - by_minimum) : by_minimum;
-  const double top = std::min(witnessed, x[right_end]);
+  const auto [lag, by_minimum, by_rise, top, endless] =
+      witnesses_of(points, circumstances, course, findings.fit);
   const double shift = top - x[lowest];
 
   // The minimum is somewhere from where the slope is not clearly negative any more to where it is
@@ -475,7 +491,7 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
         "place it");
   if (x[right] - x[left] > kWide && !endless)
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
-  if (rise < kInfinity && std::fabs(by_rise - by_minimum) > kApart)
+  if (by_rise < kInfinity && std::fabs(by_rise - by_minimum) > kApart)
     reasons.emplace_back("the minimum and the rise suggest rates that differ tenfold");
   if (falls_from_the_start(points, course))
     reasons.emplace_back(
