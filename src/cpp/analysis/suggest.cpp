@@ -166,6 +166,7 @@ struct Course {
   Fit fit;
   std::size_t burst;  // from here to the end, every cell is far above the start
   Fall fall;
+  std::size_t plateau_end;
   double variance;      // of one row, as means of many rows have it
   double significance;  // of its drop, in standard errors
   bool fell;
@@ -203,9 +204,8 @@ std::size_t last_above(const Course& course, const Fit& fit, const Fall& fall, d
 // not show.
 double variance_of_means(const Course& course, double window) {
   const Points& points = course.capped;
-  const std::size_t size =
-      std::min(points.size(), std::max(last_above(course, course.fit, course.fall, 0) + 1,
-                                       static_cast<std::size_t>(kFewestRows)));
+  const std::size_t size = std::min(
+      points.size(), std::max(course.plateau_end + 1, static_cast<std::size_t>(kFewestRows)));
   double squares = 0, products = 0, before = 0;
   for (std::size_t i = 0; i < size; ++i) {
     const double off = std::sqrt(points.rows[i]) * (points.loss[i] - course.fit.loss[i]);
@@ -252,6 +252,7 @@ Course course_after(const Points& points, const Head& head, const Regression& re
 
   course.capped = std::move(capped);
   course.fall = fall_of(course.fit.loss, head.begin, start);
+  course.plateau_end = last_above(course, course.fit, course.fall, 0);
   course.variance = std::max(course.start.variance, variance_of_means(course, window));
   const std::size_t lowest = course.fall.lowest;
   const double se = std::sqrt(course.variance * (course.fit.lever[lowest] + 1 / head.rows));
@@ -422,8 +423,7 @@ struct Witnesses {
 Witnesses witnesses_of(const Points& points, const Circumstances& circumstances,
                        const Course& course, const Fit& shown) {
   const std::vector<double>&x = points.x, &f = course.fit.loss;
-  const std::size_t lowest = course.fall.lowest;
-  const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
+  const std::size_t lowest = course.fall.lowest, plateau_end = course.plateau_end;
   const double lag = lag_at(points, circumstances, lowest);
   const Fall fall = fall_of(shown.loss, course.head.begin, course.start.loss);
   const std::size_t risen = rise_of(shown, fall);
@@ -453,10 +453,10 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   const std::vector<double>& x = points.x;
   const std::vector<double>&slope = course.fit.slope, &slope_se = course.fit.slope_se;
   const std::size_t size = points.size(), lowest = course.fall.lowest;
+  const std::size_t plateau_end = course.plateau_end;
   const auto above = [&](double sigmas) {
     return x[last_above(course, course.fit, course.fall, sigmas)];
   };
-  const std::size_t plateau_end = last_above(course, course.fit, course.fall, 0);
   const double divergence = divergence_of(points, circumstances, course, course.fall);
 
   const auto [lag, by_minimum, by_rise, top, endless] =
