@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+import math
+from typing import Any, SupportsIndex
 
 from clrfast import _check
 from clrfast._range_test._arguments import warn
@@ -34,3 +35,15 @@ def steps_for(
             f"the range test takes up to {spent} steps, more than a quarter of the {training} of the training"
         )
     return chosen
+
+
+def with_total_steps(options: dict[str, Any], total_steps: float | None) -> dict[str, Any]:
+    """Return options of a test with the steps that a framework knows of, unless a user has said how long.
+
+    Args:
+        options: As `range_test` takes them.
+        total_steps: Steps of the training to come; None, 0 or infinity where that is not known.
+    """
+    if total_steps and total_steps < math.inf and options.keys().isdisjoint(("steps", "total_steps")):
+        return {**options, "total_steps": int(total_steps)}
+    return options

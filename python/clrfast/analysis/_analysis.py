@@ -157,7 +157,7 @@ class Analysis:
         if curve:
             names = ("grid_lr", "grid_loss", "grid_loss_se", "grid_slope", "grid_slope_se")
             summary.update({name: getattr(self, name).tolist() for name in names})
-        return cast("dict[str, Any]", _plain(summary))
+        return cast("dict[str, Any]", plain(summary))
 
     def plot(self, ax: Axes | None = None, *, intervals: bool = True, legend: bool = True) -> Axes:
         """Draw the curve, its phases and the suggested range over a logarithmic axis of rates.
@@ -194,11 +194,12 @@ class Analysis:
         return page(title, {title: picture_of(self)})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return the value with lists for tuples, and None for what is not a finite number."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

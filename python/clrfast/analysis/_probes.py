@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clrfast.analysis._analysis import plain
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -184,7 +186,7 @@ class Probes:
             "format": _FORMAT,
             "steps": len(self.start_loss),
             "candidates": [dict(candidate) for candidate in self.candidates],
-            **{name: [_plain(value) for value in getattr(self, name).tolist()] for name in columns},
+            **{name: plain(getattr(self, name).tolist()) for name in columns},
             "best": dict(self.best),
             "best_lr": self.best_lr,
             "basin_decades": self.basin_decades,
@@ -195,7 +197,3 @@ class Probes:
 
 def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -31,10 +31,10 @@ def judged(suggestion: Suggestion, probes: Probes) -> Suggestion:
     max_lr = suggestion.bounds[1]
     if not probes.has_signal:
         return _without_signal(suggestion, probes)
-    here = None if max_lr is None else int(np.argmin(np.abs(np.log(probes.lr / max_lr))))
-    if max_lr is None or here is None or not _is_near(float(probes.lr[here]), max_lr):
+    if max_lr is None:
         return _moved(suggestion, probes)
-    if not probes.basin[here]:
+    here = int(np.argmin(np.abs(np.log(probes.lr / max_lr))))
+    if not (_is_near(float(probes.lr[here]), max_lr) and probes.basin[here]):
         return _moved(suggestion, probes)
     below, above = (_is_worse(probes, here, step) for step in (-1, 1))
     still_falling = suggestion.still_falling and not above

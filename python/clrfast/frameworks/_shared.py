@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from torch import Tensor
 from clrfast._apply_lr import apply_lr, planned
 from clrfast._range_test import _containers, range_test
 from clrfast._range_test._kinds import trains
+from clrfast._range_test._length import with_total_steps
 from clrfast._range_test._training_step import Batches
 from clrfast.analysis import Suggestion
 from clrfast.logs import Log
@@ -87,9 +87,7 @@ class RunsRangeTest:
             total_steps: Steps of the training to come, as far as the framework knows: they choose the test's
                 length and start, unless a user has.
         """
-        options = dict(self.options)
-        if total_steps and total_steps < math.inf and options.keys().isdisjoint(("steps", "total_steps")):
-            options["total_steps"] = int(total_steps)
+        options = with_total_steps(dict(self.options), total_steps)
         listed = schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]
         held = [*options.pop("also", ()), *also, *(each for each in listed if each is not None)]
         self._log = range_test(

@@ -9,6 +9,7 @@ import keras
 
 from clrfast._range_test import range_test as _range_test
 from clrfast._range_test import recover as _recover
+from clrfast._range_test._length import with_total_steps
 from clrfast.analysis import Suggestion
 from clrfast.keras._backend import check_torch
 from clrfast.logs import Log
@@ -144,10 +145,8 @@ class KerasRangeTest(keras.callbacks.Callback):  # type: ignore[misc] # Keras is
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Run the test."""
-        options = dict(self._options)
         total_steps = (self.params.get("epochs") or 0) * (self.params.get("steps") or 0)
-        if total_steps and options.keys().isdisjoint(("steps", "total_steps")):
-            options["total_steps"] = total_steps
+        options = with_total_steps(self._options, total_steps)
         self.log = range_test(self.model, *self._arguments, **options)
         if self.apply:
             self.model.optimizer.learning_rate = self.suggestion.max_lr
