@@ -25,11 +25,10 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 import clrfast
-from clrfast import schedules
 
 sys.path.insert(0, str(Path(__file__).parent / "suggestion_rules"))
 from problems import TUNING, Problem
-from record import Trainer
+from record import Trainer, regrets
 
 STEPS = (30, 50, 100, 200, 400, 600)
 STARTS = {"1e-7": 1e-7, "1e-5": 1e-5, "found": None}
@@ -66,15 +65,8 @@ class Case(NamedTuple):
 def regrets_of(name: str) -> np.ndarray:
     """For each peak the share lost of the fall of the validation loss that the best one reaches."""
     trainer = Trainer(TUNING[name], None)
-    network = trainer.network(0)
-    untrained = trainer.validate(network)
-    reached = []
-    for peak in PEAKS:
-        rates = schedules.one_cycle(peak, trainer.problem.steps).values(0, trainer.problem.steps)
-        network = trainer.network(0)
-        losses = trainer.train(network, rates, trainer.batches(0))
-        reached.append(min(trainer.validate(network), untrained) if np.isfinite(losses[-1]) else untrained)
-    return (np.array(reached) - min(reached)) / (untrained - min(reached))
+    untrained = trainer.validate(trainer.network(0))
+    return regrets({"untrained": [untrained], "reached": [[trainer.reach(peak, 1, 0)] for peak in PEAKS]})
 
 
 def suggested(trainer: Trainer, seed: int, steps: int, start_lr: float | None) -> float:
@@ -100,15 +92,15 @@ def suggested(trainer: Trainer, seed: int, steps: int, start_lr: float | None) -
         return np.nan
 
 
-def cases(problem: Problem, regrets: np.ndarray, factor: float, steps: int, name: str) -> Iterator[Case]:
+def cases(problem: Problem, lost_at: np.ndarray, factor: float, steps: int, name: str) -> Iterator[Case]:
     """One range test for each seed, on the loss multiplied by a factor."""
     scaled = replace(problem, loss=lambda output, target: factor * problem.loss(output, target))
     trainer = Trainer(scaled, None)
     places = np.log(PEAKS / factor)
-    best = np.exp(places[regrets < 0.01].mean())
+    best = np.exp(places[lost_at < 0.01].mean())
     for seed in SEEDS:
         lr = suggested(trainer, seed, steps, STARTS[name])
-        lost = 1.0 if np.isnan(lr) else float(np.interp(np.log(lr), places, regrets))
+        lost = 1.0 if np.isnan(lr) else float(np.interp(np.log(lr), places, lost_at))
         yield Case(lr / best, lost)
 
 
@@ -116,10 +108,10 @@ def table(title: str, wanted: list[tuple[str, float]], lengths: tuple[int, ...])
     found: dict[tuple[int, str], list[Case]] = defaultdict(list)
     for problem_name, factor in wanted:
         problem = TUNING[problem_name]
-        regrets = regrets_of(problem_name)
+        lost_at = regrets_of(problem_name)
         for steps in lengths:
             for start in STARTS:
-                found[steps, start] += cases(problem, regrets, factor, steps, start)
+                found[steps, start] += cases(problem, lost_at, factor, steps, start)
     print(f"{title}: {len(wanted)} problems, {len(SEEDS)} tests of each")
     print(f"{'steps':>5} {'start':>6} {'suggested/best':>15} {'mean regret':>12} {'above a half':>13}")
     for (steps, start), rows in found.items():

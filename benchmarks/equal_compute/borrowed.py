@@ -9,6 +9,6 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).parents[1] / "suggestion_rules"))
 
 from datasets import SEQUENCE, VOCABULARY, Split, load
-from models import TextTransformer, mlp
+from models import TextTransformer, mlp, pretrained
 
-__all__ = ["SEQUENCE", "VOCABULARY", "Split", "TextTransformer", "load", "mlp"]
+__all__ = ["SEQUENCE", "VOCABULARY", "Split", "TextTransformer", "load", "mlp", "pretrained"]

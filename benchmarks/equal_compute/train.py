@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 import torch
-import torch.nn.functional as F
-from borrowed import Split
+from borrowed import pretrained
 from problems import Problem
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import clrfast
@@ -64,7 +63,7 @@ class Trainer:
         self.data = problem.scaled(load(problem.data, folder))
         self.initial: nn.Module | None = None
         if problem.pretrained_on is not None:
-            self.initial = _pretrained(problem, load(problem.pretrained_on, folder))
+            self.initial = pretrained(problem.network, load(problem.pretrained_on, folder))
         self._records = _Records(out / f"{name}.jsonl", self._fingerprint())
 
     def network(self, seed: int) -> nn.Module:
@@ -224,16 +223,3 @@ def _mode(optimizer: Optimizer, mode: str) -> None:
     change = getattr(optimizer, mode, None)
     if change is not None:
         change()
-
-
-def _pretrained(problem: Problem, data: Split) -> nn.Module:
-    """A network trained before, with a usual rate of Adam."""
-    torch.manual_seed(123)
-    network = problem.network()
-    optimizer = Adam(network.parameters(), lr=3e-3)
-    for _ in range(400):
-        rows = torch.randint(0, len(data.x), (64,))
-        optimizer.zero_grad()
-        F.cross_entropy(network(data.x[rows]), data.y[rows]).backward()
-        optimizer.step()
-    return network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -56,9 +55,7 @@ def range_tested(
 
 def adaptive(trainer: Trainer, seed: int, **options: Any) -> Outcome:
     """As `range_tested`, with a test as long as pays for the training: a tenth of its steps."""
-    if _takes("total_steps"):
-        return range_tested(trainer, seed, total_steps=trainer.total_steps, **options)
-    return range_tested(trainer, seed, steps=trainer.total_steps // 10, start_lr=1e-5, **options)
+    return range_tested(trainer, seed, total_steps=trainer.total_steps, **options)
 
 
 def probed(trainer: Trainer, seed: int) -> Outcome:
@@ -145,10 +142,6 @@ def _trained(
 _RECORDERS = {"fastai_valley": "fastai", "torch_lr_finder": "torch_lr_finder"}
 
 
-def _takes(option: str) -> bool:
-    return option in inspect.signature(clrfast.range_test).parameters
-
-
 def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
     """All ways by their names, and those that are left out, with the reason.
 
@@ -160,13 +153,7 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
         "clrfast, test of 200, cosine": partial(range_tested, shape=cosine),
         "clrfast, test of 200, two triangles": partial(range_tested, shape=two_triangles),
         "clrfast, test as long as pays, one-cycle": adaptive,
-    }
-    missing: dict[str, str] = {}
-    if _takes("verify"):
-        found["clrfast, the same with probes, one-cycle"] = probed
-    else:
-        missing["clrfast with probes"] = "this clrfast has none"
-    found |= {
+        "clrfast, the same with probes, one-cycle": probed,
         "default rate, constant": partial(default, shape=constant),
         "default rate, one-cycle": partial(default, shape=one_cycle),
         "default rate, cosine": partial(default, shape=cosine),
@@ -174,6 +161,7 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
         "fastai valley, one-cycle": partial(peer, rule="fastai_valley"),
         "pytorch-lr-finder, one-cycle": partial(peer, rule="torch_lr_finder"),
     }
+    missing: dict[str, str] = {}
     _add_optimizers(found, missing)
     try:
         import optuna as _  # noqa: F401

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from datasets import Split, load
+from datasets import load
+from models import pretrained
 from numpy.typing import NDArray
 from problems import Problem
 from torch import Tensor, nn
@@ -75,15 +75,9 @@ def tests(trainer: Trainer, record: Record) -> list[Record]:
     ]
 
 
-def probes(trainer: Trainer, record: Record) -> list[list[list[float]]]:
-    """The losses of some steps at each peak, for each seed: the same batches at every peak."""
-    return [
-        [
-            trainer.train(trainer.network(seed), np.full(PROBES, peak), trainer.batches(70 + seed))
-            for seed in SEEDS
-        ]
-        for peak in PEAKS
-    ]
+def probes(trainer: Trainer, record: Record) -> list[list[float]]:
+    """The losses of some steps at each peak, on the same batches."""
+    return [trainer.train(trainer.network(0), np.full(PROBES, peak), trainer.batches(70)) for peak in PEAKS]
 
 
 def regrets(trained: Record) -> NDArray[np.float64]:
@@ -108,7 +102,7 @@ class Trainer:
         self.data = load(problem.data, folder)
         self.initial: nn.Module | None = None
         if problem.pretrained_on is not None:
-            self.initial = pretrained(problem, load(problem.pretrained_on, folder))
+            self.initial = pretrained(problem.network, load(problem.pretrained_on, folder))
 
     def network(self, seed: int) -> nn.Module:
         """The network before training; the seed also decides about dropout."""
@@ -166,16 +160,3 @@ class Trainer:
         rates = schedules.ramp(first, 10.0, count).values(0, count)
         losses = self.train(self.network(seed), rates, self.batches(7 + seed))
         return {"lr": rates.tolist(), "loss": losses + [math.nan] * (count - len(losses))}
-
-
-def pretrained(problem: Problem, data: Split) -> nn.Module:
-    """A network trained before, with a usual rate of Adam."""
-    torch.manual_seed(123)
-    network = problem.network()
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(400):
-        rows = torch.randint(0, len(data.x), (64,))
-        optimizer.zero_grad()
-        F.cross_entropy(network(data.x[rows]), data.y[rows]).backward()
-        optimizer.step()
-    return network

@@ -66,8 +66,9 @@ def main() -> None:
         except FileNotFoundError as error:
             left_out.setdefault(str(error), []).append(name)
             continue
-        for horizon in set(cases) & set(record):
-            cases[horizon] += cases_of(name, PROBLEMS[name].kind, record, horizon)
+        if {"tests", "probes"} <= set(record):
+            for horizon, these in cases_of(name, PROBLEMS[name].kind, record).items():
+                cases[horizon] += these
     for horizon, these in cases.items():
         if these:
             problems = len({case.problem for case in these})

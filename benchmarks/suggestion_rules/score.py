@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from record import PEAKS, regrets
+from record import PEAKS, PROBES, regrets
 
 import clrfast
 from clrfast._range_test._stop_rule import Watch
@@ -40,15 +40,15 @@ def suggestions(lr: list[float], loss: list[float], probes: NDArray[np.float64])
     for value in loss:
         watch.add(value)
     kept, _ = watch.result()
-    ours = {OURS: _ours(lr[: len(kept)], kept), WHOLE: _ours(lr, loss)}
-    if ours[OURS] is not None:
-        ours[CHECKED] = checked(ours[OURS], lr[len(kept) - 1], probes)
-    for name in (OURS, WHOLE, CHECKED):
-        one = ours.get(name)
-        found[name] = (
-            Found(one.bounds[1], one.confidence if one else None) if one is not None else Found(None)
-        )
+    ours = _ours(lr[: len(kept)], kept)
+    found[OURS] = _found(ours)
+    found[WHOLE] = _found(_ours(lr, loss))
+    found[CHECKED] = _found(None if ours is None else checked(ours, lr[len(kept) - 1], probes))
     return found
+
+
+def _found(suggestion: Suggestion | None) -> Found:
+    return Found(suggestion.bounds[1], suggestion.confidence) if suggestion else Found(None)
 
 
 def _ours(lr: list[float], loss: list[float]) -> Suggestion | None:
@@ -78,13 +78,6 @@ def checked(suggestion: Suggestion, highest: float, recorded: NDArray[np.float64
     return judged(suggestion, around(suggestion, highest, probe))
 
 
-def regret(trained: dict[str, Any], peak: float | None) -> float:
-    """The regret of trainings at a peak, between those recorded; 1 where there is no suggestion."""
-    if peak is None:
-        return 1.0
-    return float(np.interp(np.log(peak), np.log(PEAKS), regrets(trained)))
-
-
 class Case(NamedTuple):
     """One range test: of which problem, how long, and what each rule loses by its suggestion."""
 
@@ -95,18 +88,31 @@ class Case(NamedTuple):
     lost: dict[str, float]
 
 
-def cases_of(problem: str, kind: str, record: dict[str, Any], horizon: str) -> list[Case]:
-    """Return the range tests of a record, scored by its "short" or its "long" trainings."""
-    steps = max(len(losses) for of_peak in record["probes"] for losses in of_peak)
-    probes = np.full((len(PEAKS), steps), np.nan)
-    for row, of_peak in zip(probes, record["probes"]):
-        row[: len(of_peak[0])] = of_peak[0]
-    cases = []
-    for test in record["tests"]:
-        found = suggestions(test["lr"], test["loss"], probes)
-        lost = {rule: regret(record[horizon], one.peak) for rule, one in found.items()}
-        cases.append(Case(problem, kind, len(test["lr"]), found, lost))
-    return cases
+def cases_of(problem: str, kind: str, record: dict[str, Any]) -> dict[str, list[Case]]:
+    """Return the range tests of a record, scored by its "short" and its "long" trainings."""
+    probes = np.full((len(PEAKS), PROBES), np.nan)
+    for row, losses in zip(probes, record["probes"]):
+        row[: len(losses)] = losses
+    found = [suggestions(test["lr"], test["loss"], probes) for test in record["tests"]]
+    scored = {}
+    for horizon in {"short", "long"} & set(record):
+        lost_at = regrets(record[horizon])
+        scored[horizon] = [
+            Case(
+                problem,
+                kind,
+                len(test["lr"]),
+                each,
+                {rule: regret(lost_at, one.peak) for rule, one in each.items()},
+            )
+            for test, each in zip(record["tests"], found)
+        ]
+    return scored
+
+
+def regret(lost_at: NDArray[np.float64], peak: float | None) -> float:
+    """The regret at a peak, between those recorded; 1 where there is no suggestion."""
+    return 1.0 if peak is None else float(np.interp(np.log(peak), np.log(PEAKS), lost_at))
 
 
 def by_rule(cases: Sequence[Case]) -> str:
