@@ -108,9 +108,32 @@ def test_repeats_that_disagree_are_trusted_less():
     assert not any("disagree" in reason for reason in alike.suggestion.reasons)
     assert any("the repeats disagree: they suggest from" in reason for reason in apart.suggestion.reasons)
     assert apart.suggestion.confidence != "high"
-    nothing = np.concatenate([logs[0], *(1 + noise[1:])])
+    nothing = np.concatenate([logs[0], *(2 + noise[1:])])
     few = analyze_repeats(np.tile(lr, 4), nothing, offsets=[0, 300, 600, 900, 1200]).suggestion
     assert not few or any("only 1 of 4 repeats suggest a rate" in reason for reason in few.reasons)
+
+
+@pytest.mark.parametrize(
+    ("start", "drop", "rows", "message"),
+    [
+        (8.0, 3.0, 300, "their losses begin at 2 to 8"),
+        (2000.0, 1500.0, 300, "their losses begin at 2 to 2"),
+        (2.0, 1.5, 3000, "they take from 42.9 to 429 steps a decade"),
+    ],
+)
+def test_runs_that_repeat_nothing_are_told_apart(start, drop, rows, message):
+    lr, loss = runs(count=1)
+    other = np.geomspace(1e-6, 10, rows)
+    fall = 1 / (1 + np.exp(-(np.log10(other) + 3) / 0.2))
+    rise = 3 / (1 + np.exp(-(np.log10(other) - 0.5) / 0.1))
+    noise = 0.02 * np.random.default_rng(0).standard_normal(rows)
+    found = analyze_repeats(
+        np.concatenate([lr, other]),
+        np.concatenate([loss, start + drop * (rise - fall + noise)]),
+        offsets=[0, 300, 300 + rows],
+    ).suggestion
+    assert found.confidence == "low"
+    assert any(f"these runs do not repeat one test: {message}" in reason for reason in found.reasons)
 
 
 def test_two_repeats_keep_the_interval_of_the_merged_curve():

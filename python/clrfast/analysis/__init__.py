@@ -12,7 +12,7 @@ from clrfast.analysis._analysis import Analysis as Analysis
 from clrfast.analysis._analysis import Phases as Phases
 from clrfast.analysis._analyze import analyze as analyze
 from clrfast.analysis._probes import Probes as Probes
-from clrfast.analysis._runs import analyze_repeats as analyze_repeats
+from clrfast.analysis._repeats import analyze_repeats as analyze_repeats
 from clrfast.analysis._runs import analyze_runs as analyze_runs
 from clrfast.analysis._state import State as State
 from clrfast.analysis._suggestion import NoSuggestionError as NoSuggestionError

@@ -1,23 +1,16 @@
-"""Many logs at once: a table of runs, and repeats of one test as one."""
+"""Many logs at once, as a table of runs."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from clrfast import _core
-from clrfast.analysis._analysis import Analysis
-from clrfast.analysis._analyze import analysis_of
 from clrfast.analysis._columns import bad_rate, columns, in_groups, thread_count
-from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-_DISAGREE = 5  # times as high a rate
 
 
 def analyze_runs(
@@ -51,7 +44,7 @@ def analyze_runs(
     Raises:
         TypeError, ValueError: as :func:`analyze` does; or `run` and `offsets` do not fit.
     """
-    runs = _grouped(lr, loss, run, offsets)
+    runs = run_rows(lr, loss, run, offsets)
     found = _core.analyze_runs(runs.lr, runs.loss, runs.starts.tolist(), thread_count(threads))
     if isinstance(found, int):
         raise runs.bad_rate(found)
@@ -71,100 +64,7 @@ def table_of(names: NDArray[Any], found: NDArray[np.void]) -> NDArray[np.void]:
     return table
 
 
-def analyze_repeats(
-    lr: ArrayLike,
-    loss: ArrayLike,
-    *,
-    run: ArrayLike | None = None,
-    offsets: ArrayLike | None = None,
-    threads: int | None = None,
-) -> Analysis:
-    """Analyse repeated runs of one test (other seeds, say) as one, for a surer suggestion.
-
-    Args:
-        lr: rates of all runs, as :func:`analyze` takes them.
-        loss: losses of all runs, as long as `lr`.
-        run: the run of each row, as in :func:`analyze_runs`.
-        offsets: where runs start and end, as in :func:`analyze_runs`.
-        threads: how many to use at most, at least 1; by default one for each core.
-
-    Returns:
-        The analysis of all rows; `lr` and `loss` hold them run by run. With three runs or more
-        that have a suggestion of their own, the interval of `base_lr` is a 95 % confidence interval from
-        how much these differ, and that of `max_lr` holds such an interval. If they differ more than
-        fivefold, or most runs have none, the confidence is lower.
-
-    Raises:
-        TypeError, ValueError: as :func:`analyze_runs` does, or :func:`analyze`.
-    """
-    runs = _grouped(lr, loss, run, offsets)
-    states = []
-    for start, stop in zip(runs.starts, runs.starts[1:]):
-        states.append(_core.State())  # all count their steps from 0
-        bad = states[-1].add(runs.lr[start:stop], runs.loss[start:stop], 0, thread_count(threads))
-        if bad is not None:
-            raise runs.bad_rate(start + bad)
-    return repeats_of(states, runs.lr, runs.loss)
-
-
-def repeats_of(
-    states: list[_core.State], lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]
-) -> Analysis:
-    """Return the analysis of repeats, each of which left a state behind, and all of them these rows."""
-    table = _core.analyze_states(states)
-    whole = _core.State()
-    for state in states:
-        whole.merge(state)
-    merged = analysis_of(whole, lr, loss, beta=0.0)
-    suggestion = merged.suggestion
-    if suggestion.max_lr_interval is None:
-        return merged
-    base_lr, max_lr = suggestion.bounds
-    base = _spread(table["base_lr"], base_lr)
-    top = _spread(table["max_lr"], max_lr)
-    if base is not None and top is not None:
-        around = _both(top, suggestion.max_lr_interval)
-        suggestion = dataclasses.replace(suggestion, base_lr_interval=base, max_lr_interval=around)
-    return dataclasses.replace(merged, suggestion=_as_sure(suggestion, table["max_lr"]))
-
-
-def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    return min(one[0], other[0]), max(one[1], other[1])
-
-
-def _as_sure(suggestion: Suggestion, rates: NDArray[np.float64]) -> Suggestion:
-    """Return the suggestion, less sure if the repeats disagree."""
-    found = rates[np.isfinite(rates)]
-    if 2 * len(found) < len(rates):
-        reason = f"only {len(found)} of {len(rates)} repeats suggest a rate"
-    elif found.max() > _DISAGREE * found.min():
-        reason = f"the repeats disagree: they suggest from {found.min():.2g} to {found.max():.2g}"
-    else:
-        return suggestion
-    return dataclasses.replace(
-        suggestion,
-        confidence="medium" if suggestion.confidence == "high" else "low",
-        reasons=(*suggestion.reasons, reason),
-    )
-
-
-def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, float] | None:
-    """Return a 95 % confidence interval of the geometric mean, wide enough to hold `merged`."""
-    logs = np.log(rates[np.isfinite(rates)])
-    if merged is None or len(logs) < 3:
-        return None
-    freedom = len(logs) - 1
-    students_t = (
-        (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)[freedom - 2]
-        if freedom <= 10
-        else 1.96 + 2.5 / freedom
-    )
-    reach = students_t * float(logs.std(ddof=1)) / math.sqrt(len(logs))
-    low, high = math.exp(logs.mean() - reach), math.exp(logs.mean() + reach)
-    return min(low, merged), max(high, merged)
-
-
-class _Runs(NamedTuple):
+class RunRows(NamedTuple):
     """Rows run by run: the runs' names, where each starts and the last ends, and where the rows stood."""
 
     lr: NDArray[np.floating[Any]]
@@ -179,12 +79,13 @@ class _Runs(NamedTuple):
         return bad_rate(float(self.lr[row]), f" (row {place})")
 
 
-def _grouped(lr: ArrayLike, loss: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> _Runs:
+def run_rows(lr: ArrayLike, loss: ArrayLike, run: ArrayLike | None, offsets: ArrayLike | None) -> RunRows:
+    """Return the rows run by run, as the arguments say; errors are those of :func:`analyze_runs`."""
     rates, losses = columns(lr, loss)
     names, starts, order = _places(len(rates), run, offsets)
     if order is not None:
         rates, losses = rates[order], losses[order]
-    return _Runs(rates, losses, names, starts, order)
+    return RunRows(rates, losses, names, starts, order)
 
 
 def _places(
