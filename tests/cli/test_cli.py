@@ -169,11 +169,11 @@ def test_analyze_gives_a_table_of_many_runs(folder: Path, capsys: pytest.Capture
     assert main(["analyze", str(folder)]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0].split() == ["run", "rows", "rule", "base_lr", "max_lr", "between", "confidence"]
+    assert lines[0].split() == ["run", "rows", "base_lr", "max_lr", "between", "confidence"]
     assert [line.split()[0] for line in lines[1:]] == ["a.csv", "b.csv", "c.csv", "short.csv"]
     assert "lr must hold at least" in lines[-1]
     suggestion = clrfast.logs.read(folder / "a.csv").analyze().suggestion
-    assert f"300  clrfast  {suggestion.base_lr:.2e}  {suggestion.max_lr:.2e}  " in lines[1]
+    assert f"300  {suggestion.base_lr:.2e}  {suggestion.max_lr:.2e}  " in lines[1]
     assert err.splitlines()[0].startswith(f"clrfast: warning: {folder / 'other.json'}: no column has one of")
     assert err.splitlines()[1] == f"Read 901 rows of 4 runs from {folder}."
 
@@ -202,6 +202,28 @@ def test_analyze_takes_runs_for_repeats(
     assert picture.exists()
 
 
+def test_analyze_shows_only_the_runs_that_are_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "b.svg"
+    assert main(["analyze", str(folder), "--only", "b.csv", "--json", "--plot", str(picture)]) == 0
+    b = clrfast.logs.read(folder / "b.csv").analyze()
+    assert json.loads(capsys.readouterr().out)["max_lr"] == b.suggestion.max_lr
+    assert picture.exists()
+    for more in ([], ["--compare-rules"]):
+        assert main(["analyze", str(folder), "--only", "[ab].csv", "--only", "short.csv", *more]) == 0
+        out = capsys.readouterr().out.splitlines()[1:]
+        assert list(dict.fromkeys(line.split()[0] for line in out)) == ["a.csv", "b.csv", "short.csv"]
+        assert main(["analyze", str(folder), "--only", "d.csv", *more]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.splitlines()[-1] == (
+            "clrfast: --only must name a run that is there (a.csv, b.csv, c.csv and 1 more), got 'd.csv'"
+        )
+    assert main(["analyze", str(folder), "--only", "?.csv", "--repeats", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 900
+
+
 def test_analyze_finds_the_columns_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lr = np.geomspace(1e-5, 1, 100)
     rows = [f"{r},{2 - r},{s}" for s in ("one", "two") for r in lr]
@@ -216,7 +238,10 @@ def test_analyze_finds_the_columns_that_are_named(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["logs", "--plot", "x.png"], "--plot draws one run, and there is more than a.csv: name one file,"),
+        (
+            ["logs", "--plot", "x.png"],
+            "--plot draws one run, and there is more than a.csv: pick one with --only,",
+        ),
         (["logs/short.csv", "logs/short.csv", "log.json"], "log.json: No such file"),
         (["logs/short.csv", "logs/none.csv"], "none of 2 runs can be analysed; logs/short.csv: lr must"),
         (["logs/nothing*"], "logs/nothing*: no file there has a name of a known format"),

@@ -141,6 +141,56 @@ def test_where_nobody_reads_there_is_no_traceback(redirect: str, arguments: str,
 
 
 @posix
+def test_a_table_fits_the_terminal(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    names = ["a.csv", f"{'long name, ' * 9}.csv", "\x1b[2J.csv"]
+    for name in names:
+        write_log(tmp_path / name)
+    (tmp_path / "z.csv").write_text("lr,loss\n1,2\n")
+    for columns in (60, 80, 132, 400):
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [sys.executable, "-m", "clrfast", "analyze", str(tmp_path)],
+            **{"stdout": theirs, "stderr": subprocess.PIPE, "check": True},
+            env={**os.environ, "COLUMNS": str(columns)},
+        )
+        os.close(theirs)
+        text = os.read(ours, 100_000).decode()
+        os.close(ours)
+        lines = text.replace("\r\n", "\n").splitlines()
+        assert done.stderr
+        assert harmless(text.replace("\r", ""))
+        assert max(map(len, lines[1:])) <= max(columns, 80)  # what numbers need
+        assert "".join(lines).count("long") == 9  # however broken, nothing of a name is lost
+        piped = run("analyze", str(tmp_path)).stdout.decode().splitlines()
+        assert len(piped) == 5  # one line a run where programs read
+        assert (lines == piped) == (columns == 400)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shells_are_told_how_to_complete(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab")
+    with pytest.raises(SystemExit) as stop:
+        main(["--print-completion", shell])
+    assert not stop.value.code
+    script = capsys.readouterr().out
+    for word in ("analyze", "recover", "demo", "--max-expansion"):
+        assert word in script
+    if shell == "bash":
+        ask = "COMP_WORDS=(clrfast analyze --comp); COMP_CWORD=2; _shtab_clrfast; echo ${COMPREPLY[@]}"
+        done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["--compare-rules"]
+
+
+def test_a_shell_that_is_not_known_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab")
+    with pytest.raises(SystemExit) as stop:
+        main(["--print-completion", "cmd"])
+    assert stop.value.code == 2
+    assert "--print-completion must be one of bash, zsh" in capsys.readouterr().err
+
+
+@posix
 def test_what_cannot_be_encoded_is_escaped(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()

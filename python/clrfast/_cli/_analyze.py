@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clrfast import _check, logs, rules
-from clrfast._cli._output import as_json, output, refuse_inputs, show
+from clrfast._cli._output import as_json, output, refuse_inputs, show, terminal_width
 from clrfast._cli._read import OURS, KeptRows, Reading, Results, Run, repeats, ruled, streamed
 from clrfast._cli._show import entry, save_html, save_plot, table, text
 from clrfast._require import require
@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{role}", dest=f"{role}_column", metavar="COLUMN", help=f"{what} (default: by its usual names)"
         )
+    parser.add_argument(
+        "--only",
+        metavar="RUN",
+        action="append",
+        default=[],
+        help="show this run of many, as the table calls it, or those that a pattern such as 'adam*' matches; "
+        "may be given again",
+    )
     parser.add_argument("--repeats", action="store_true", help="take the runs for repeats of one test")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -97,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
     elif isinstance(single, Run) and not single.others:
         show(str(single.analysis))
     else:
-        show(text(table({title: single} if single else found)))
+        show(text(table({title: single} if single else found), terminal_width()))
 
 
 def _title(name: str, paths: str, given: Sequence[str]) -> str:
@@ -126,7 +134,8 @@ def _read(options: argparse.Namespace) -> Results:
     runs = find_runs(paths, problems.append)
     files = [file for run in runs for file in run.paths]
     refuse_inputs([("--plot", options.plot), ("--html", options.html)], files)
-    reading = Reading(paths, runs, request, problems, one=options.plot is not None, progress=options.progress)
+    one = options.plot is not None
+    reading = Reading(paths, runs, request, problems, options.only, one=one, progress=options.progress)
     if options.repeats:
         return repeats(reading)
     rows = KeptRows() if options.plot or options.html else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import clrfast
 from clrfast._cli import _recover
 from clrfast._cli._analyze import add_arguments
+from clrfast._cli._completion import PrintCompletion
 from clrfast._cli._output import Parser, as_json, finish, show, tell, warnings_told
 from clrfast._require import require
 
@@ -52,6 +53,13 @@ def _arrived() -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="clrfast", description=clrfast.__doc__)
     parser.add_argument("--version", action="version", version=f"clrfast {clrfast.__version__}")
+    parser.add_argument(
+        "--print-completion",
+        metavar="SHELL",
+        action=PrintCompletion,
+        help='print what makes bash, zsh or another shell complete this command: eval "$(clrfast '
+        '--print-completion bash)"',
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     analyze = commands.add_parser("analyze", help="find the phases of range tests' logs, suggest ranges")

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,12 @@ def show(text: str) -> None:
     if sys.stdout is None:
         raise OSError("standard output is closed")
     _print("\n".join(map(visible, text.split("\n"))), sys.stdout)
+
+
+def terminal_width() -> int | None:
+    """Return how many characters a line of standard output has room for; None where it is no terminal."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if terminal else None
 
 
 def as_json(found: object) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from clrfast import rules
 from clrfast._cli._output import tell, warn
 from clrfast._pictures._picture import MOST_ROWS
 from clrfast.analysis import Analysis, State, Suggestion
-from clrfast.analysis._runs import repeats_of
+from clrfast.analysis._repeats import repeats_of
 from clrfast.logs._read import collect
 from clrfast.logs._readers._find_runs import RunPaths
 from clrfast.logs._readers._stream import Request, UsedColumns, status, stream
@@ -44,6 +45,7 @@ class Reading(NamedTuple):
         runs: What was found there.
         request: What of them is read.
         problems: What was wrong with the archives among them.
+        only: Names of runs, or patterns of names; of no others is anything shown. All runs if there are none.
         one: Whether a second run is an error, told as soon as it is found.
         progress: Show a bar.
     """
@@ -52,8 +54,23 @@ class Reading(NamedTuple):
     runs: Sequence[RunPaths]
     request: Request
     problems: list[str]
+    only: Sequence[str]
     one: bool
     progress: bool
+
+    def wants(self, run: str) -> bool:
+        """Say whether the run is one of those asked for."""
+        return not self.only or any(run == name or fnmatchcase(run, name) for name in self.only)
+
+    def refuse_none(self, runs: Iterable[str]) -> None:
+        """Raise a ValueError where there are runs and none of them was asked for."""
+        names = list(dict.fromkeys(runs))
+        if names and not any(map(self.wants, names)):
+            more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+            raise ValueError(
+                f"--only must name a run that is there ({', '.join(names[:3])}{more}), "
+                f"got {' and '.join(map(repr, self.only))}"
+            )
 
 
 class KeptRows:
@@ -120,7 +137,11 @@ def _fed(reading: Reading, rows: KeptRows | None) -> tuple[dict[str, State], dic
     used: list[UsedColumns] = []
     states: dict[str, State] = {}
     refused: dict[str, str] = {}
+    seen: dict[str, None] = {}
     for chunk in stream(runs, request, problems.append, progress=reading.progress, used=used.append):
+        seen[chunk.run] = None
+        if not reading.wants(chunk.run):
+            continue
         try:
             states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
         except ValueError as error:
@@ -129,6 +150,7 @@ def _fed(reading: Reading, rows: KeptRows | None) -> tuple[dict[str, State], dic
             _only_one(list(states))
         if rows is not None:
             rows.add(chunk.run, chunk.lr, chunk.loss)
+    reading.refuse_none(seen)
     _tell(problems, status(used, [state.n for state in states.values()], reading.paths))
     return states, refused
 
@@ -145,10 +167,13 @@ def ruled(reading: Reading, names: Sequence[str], *, smoothed: bool, rows: KeptR
     """
     log = collect(reading.runs, reading.request, reading.problems, reading.paths, progress=reading.progress)
     _tell(log.problems, log.status)
+    logs = log.split()
+    reading.refuse_none(logs)
+    logs = {name: run for name, run in logs.items() if reading.wants(name)}
     if reading.one:
-        _only_one(log.runs)
+        _only_one(list(logs))
     found: dict[str, Run | str] = {}
-    for name, run in log.split().items():
+    for name, run in logs.items():
         analysis = _attempt(run.analyze)
         if isinstance(analysis, str):
             found[name] = analysis
@@ -182,8 +207,8 @@ def _attempt(find: Callable[[], T]) -> T | str:
 def _only_one(names: Sequence[str]) -> None:
     if len(names) > 1:
         raise ValueError(
-            f"--plot draws one run, and there is more than {names[0]}: name one file, add --repeats if they "
-            "repeat one test, or use --html"
+            f"--plot draws one run, and there is more than {names[0]}: pick one with --only, add --repeats "
+            "if they repeat one test, or use --html"
         )
 
 

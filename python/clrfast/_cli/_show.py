@@ -6,10 +6,11 @@ import io
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from clrfast._cli._output import tell, warn
-from clrfast._cli._read import Results, Run
+from clrfast._cli._read import OURS, Results, Run
 from clrfast._visible import visible
 from clrfast._write import write_file
 from clrfast.analysis._analysis import picture_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from clrfast.analysis import Analysis, Suggestion
 
+_SHORTEST = 16  # line that a name or a note is broken into, however narrow the terminal
 MOST_RUNS = 500  # whose curves a page has: 50 kB and more each
 
 
@@ -59,7 +61,10 @@ def table(found: Results) -> list[tuple[str, ...]]:
         mark = " (ours)" if result.others else ""
         rows.append((name, count, ours.rule + mark, *_cells(ours)))
         rows += [(name, count, rule, *_cells(other)) for rule, other in result.others.items()]
-    empty = [number for number, column in enumerate(zip(*rows[1:])) if number > 0 and not any(column)]
+    usual = {"", OURS}
+    empty = [
+        number for number, column in enumerate(zip(*rows[1:])) if number > 0 and usual.issuperset(column)
+    ]
     return [tuple(cell for number, cell in enumerate(row) if number not in empty) for row in rows]
 
 
@@ -75,17 +80,31 @@ def _cells(found: Suggestion | str) -> tuple[str, ...]:
     )
 
 
-def text(rows: list[tuple[str, ...]]) -> str:
-    """Return a table in columns, numbers of rows to the right; no cell can forge another row."""
+def text(rows: list[tuple[str, ...]], width: int | None = None) -> str:
+    """Return a table in columns, numbers of rows to the right; no cell can forge another row.
+
+    Args:
+        rows: A header, whose last cell is empty if notes stand in the last column, and what is below it.
+        width: Of a terminal. Where the table is wider, notes go below their rows, and long names take several
+            lines. None is any width: one line for each row, for programs that read them.
+    """
     rows = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
+    notes = [""] * len(rows)
+    if width is not None and sum(widths) + 2 * len(widths) - 2 > width:
+        if not rows[0][-1]:
+            notes = [row[-1] for row in rows]
+            rows, widths = [row[:-1] for row in rows], widths[:-1]
+        widths[0] = min(widths[0], max(_SHORTEST, width - sum(widths[1:]) - 2 * len(widths) + 2))
     lines = []
-    for row in rows:
+    for row, note in zip(rows, notes):
+        first, *more = wrap(row[0], widths[0], break_on_hyphens=False) or [""]
         cells = [
             cell.rjust(width) if name == "rows" else cell.ljust(width)
-            for name, cell, width in zip(rows[0], row, widths)
+            for name, cell, width in zip(rows[0], (first, *row[1:]), widths)
         ]
-        lines.append("  ".join(cells).rstrip())
+        lines += ["  ".join(cells).rstrip(), *more]
+        lines += [f"    {line}" for line in wrap(note, max(_SHORTEST, (width or 0) - 4))]
     return "\n".join(lines)
 
 
