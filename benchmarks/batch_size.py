@@ -1,4 +1,4 @@
-"""Claim: the batch size that `clrfast.batch_sizes` calls the largest that pays is where doubling stops paying.
+"""Claim: what `clrfast.batch_sizes` calls the largest size that pays is where doubling stops paying.
 
 Run: python benchmarks/batch_size.py [--short] [PROBLEM ...]
 Measures directly how many steps each batch size needs to a validation loss, at the best of rates a factor of
@@ -141,16 +141,18 @@ def report(name: str, sizes: list[int], seeds: Iterable[int], starts: Iterable[i
         torch.manual_seed(start)
         network = problem.network()
         found = clrfast.batch_sizes(
-            network, problem.optimizer(network.parameters()), F.cross_entropy, partial(Draws, data), sizes
+            *(network, problem.optimizer(network.parameters()), F.cross_entropy, partial(Draws, data), sizes),
+            loss=problem.target,
         )
         low, high = found.critical_interval
         noise = math.nan if found.noise is None else found.noise.scale
         to, beyond = (gains.get(size, math.nan) for size in (found.batch_size, 2 * found.batch_size))
-        print(
-            f"| {start} | {found.critical:.3g} ({low:.3g} to {high:.3g}) | {noise:.3g} | {found.batch_size} | "
-            f"{found.confidence} | {to:.2f} | {beyond:.2f} | {found.spent_samples.sum():,} samples |",
-            flush=True,
-        )
+        cells = [
+            *(str(start), f"{found.critical:.3g} ({low:.3g} to {high:.3g})", f"{noise:.3g}"),
+            *(str(found.batch_size), found.confidence, f"{to:.2f}", f"{beyond:.2f}"),
+            f"{found.spent_samples.sum():,} samples",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
     print()
 
 

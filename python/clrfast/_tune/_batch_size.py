@@ -13,22 +13,15 @@ from clrfast import _check
 from clrfast._range_test._context import RangeTest
 from clrfast._require import require
 from clrfast._tune._batch_sizes import BatchSizes
+from clrfast._tune._fastest import train_all
 from clrfast._tune._noise_scale import check_alone
 from clrfast._tune._size_trainer import SizeTrainer
-from clrfast._tune._steps_to_loss import (
-    critical_size,
-    exponent,
-    has_fallen,
-    recent_means,
-    smoothed_rates,
-    steps_to,
-)
+from clrfast._tune._steps_to_loss import critical_size, exponent, smoothed_rates
 from clrfast._tune._verdict import verdict
 from clrfast.analysis import Analysis, NoSuggestionError, analyze
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from clrfast._range_test._progress import Asked
@@ -49,6 +42,7 @@ def batch_sizes(
     *,
     steps: SupportsIndex = 200,
     total_samples: SupportsIndex | None = None,
+    loss: float | None = None,
     accumulate_above: SupportsIndex | None = None,
     autocast: AbstractContextManager[Any] | None = None,
     scaler: torch.amp.GradScaler | None = None,
@@ -60,10 +54,11 @@ def batch_sizes(
 
     Every part begins from one restored state. First each size has a range test of as many steps as the
     others: with the same samples instead, ramps of large batches would be too short to place a rate. Then
-    each is trained at its rate, the largest size first and for `total_samples`, the others until they have
-    its loss: the steps they take tell from where on doubling the batch no longer halves them. Last, the noise
-    scale of the gradients is measured along the training of a middle size (see `noise_scale`). What fits
-    these first trainings may be small later: the size that pays grows as the loss falls.
+    each is trained at its `max_lr` and at half and twice of it, and further on where one of these is better:
+    the largest size for `total_samples`, the others until they have its loss, or all to `loss`. The steps they take tell from
+    where on doubling the batch no longer halves them. Last, the noise scale of the gradients is measured
+    along the training of a middle size (see `noise_scale`). What fits these first trainings may be small
+    later: the size that pays grows as the loss falls.
 
     A batch that memory is too short for is made of smaller ones, whose gradients are accumulated, and so are
     all larger ones. This needs a loss that is a mean over the batch.
@@ -78,6 +73,8 @@ def batch_sizes(
         steps: Steps of each range test, >= 2.
         total_samples: Samples of each training at most, 20 times the largest size or more. None, the default,
             is 50 times. More look further into the training, where larger batches pay.
+        loss: The loss of training that all are trained to; None, the default, is what the largest size reaches
+            with `total_samples`.
         accumulate_above: Larger sizes are made of batches of this size, or a divisor; None makes them whole
             as long as memory allows.
         autocast: A context entered around each forward pass.
@@ -102,6 +99,7 @@ def batch_sizes(
     budget = _LARGEST_STEPS * asked[-1]
     if total_samples is not None:
         budget = _check.whole("total_samples", total_samples, least=_FEWEST * asked[-1])
+    target = math.nan if loss is None else _check.real("loss", loss)
     most = None if accumulate_above is None else _check.whole("accumulate_above", accumulate_above, least=1)
     if not callable(make_loader):
         raise TypeError(f"make_loader must be callable, got {make_loader!r}")
@@ -119,7 +117,7 @@ def batch_sizes(
     )
     restore = _generators.save_shared()  # a loader that is made may draw from them
     try:
-        return _compare(trainer, asked, count, budget)
+        return _compare(trainer, asked, count, budget, target)
     finally:
         for undo in restore:
             undo()
@@ -134,7 +132,7 @@ def _sizes(sizes: Iterable[SupportsIndex]) -> list[int]:
     return found
 
 
-def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int) -> BatchSizes:
+def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int, loss: float) -> BatchSizes:
     """Make all tests and trainings, and judge."""
     analyses = [_analysis(size, trainer.ramp(size, steps)) for size in sizes]
     columns = np.array(sizes, dtype=np.float64)
@@ -143,8 +141,7 @@ def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int) ->
     if not np.isfinite(max_lr).any():
         found = [f"{size}: {why}" for size, one in zip(sizes, analyses) for why in one.suggestion.reasons]
         raise NoSuggestionError("there is no max_lr at any batch size", tuple(found))
-    lr = smoothed_rates(columns, max_lr)
-    loss, taken = _train_all(trainer, sizes, lr.tolist(), budget)
+    loss, lr, taken = train_all(trainer, sizes, smoothed_rates(columns, max_lr).tolist(), budget, loss)
     middle = len(sizes) // 2
     noise, why = _noise(trainer, sizes[middle], float(lr[middle]), taken[middle])
     critical = critical_size(columns, taken)
@@ -162,8 +159,8 @@ def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int) ->
         steps=taken,
         spent_steps=spent,
         spent_samples=spent * np.array(sizes),
-        exponent=exponent(columns, max_lr)[0],
-        exponent_se=exponent(columns, max_lr)[1],
+        lr_exponent=exponent(columns, np.where(np.isfinite(taken), lr, math.nan)),
+        max_lr_exponent=exponent(columns, max_lr),
         critical=math.nan if critical is None else critical.size,
         critical_interval=(0.0, math.inf) if critical is None else critical.interval,
         noise=noise,
@@ -178,24 +175,6 @@ def _analysis(size: int, log: Log) -> Analysis:
         return analyze(log)
     except ValueError as error:
         raise ValueError(f"sizes must each show a curve of losses, got none at {size}: {error}") from error
-
-
-def _train_all(
-    trainer: SizeTrainer, sizes: list[int], lr: list[float], budget: int
-) -> tuple[float, NDArray[np.float64]]:
-    """Train each size to the loss that the largest one reaches, or the largest that learns anything.
-
-    Returns:
-        The loss, and after how many steps each has it; NaN where there is none, or one never has it.
-    """
-    taken = np.full(len(sizes), math.nan)
-    loss = math.nan
-    for i in reversed(range(len(sizes))):
-        losses = trainer.train(sizes[i], lr[i], budget // sizes[i], -math.inf if math.isnan(loss) else loss)
-        if math.isnan(loss) and has_fallen(losses):
-            loss = float(recent_means(losses)[-1])
-        taken[i] = steps_to(loss, losses)
-    return loss, taken
 
 
 def _noise(trainer: SizeTrainer, size: int, lr: float, taken: float) -> tuple[NoiseScale | None, list[str]]:

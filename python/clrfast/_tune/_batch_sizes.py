@@ -34,15 +34,15 @@ class BatchSizes:
         sizes: samples of each step, ascending, int64, shape (sizes,).
         accumulate: how many batches of ``size / accumulate`` share a step, int64, shape (sizes,).
         analyses: what the range test of each size says; its `suggestion` has intervals and reasons.
-        lr: the rate each was trained at, float64, shape (sizes,): the suggested `max_lr`, averaged with the
-            neighbours'.
+        lr: the rate at which each was trained the fastest, float64, shape (sizes,): one of those that differ
+            by factors of 2 from the suggested `max_lr`.
         loss: the loss of training that all were trained to; NaN if there was none.
         steps: after how many steps each had it, float64, shape (sizes,); NaN where it never did.
         spent_steps: steps of each size's tests and trainings, int64, shape (sizes,).
         spent_samples: samples of them, int64, shape (sizes,).
-        exponent: the power of the batch size that `max_lr` grows by: in theory, below the critical size 1 for
-            SGD and 1/2 for Adam, 0 above it.
-        exponent_se: its standard error; NaN of less than three sizes.
+        lr_exponent: the power of the batch size that `lr` grows by, and its standard error, NaN of less than
+            three sizes. In theory it is 1 for SGD and 1/2 for Adam below the critical size, and 0 above it.
+        max_lr_exponent: the same of the suggested `max_lr`, which grows less.
         critical: the critical size by the steps of the trainings; NaN where they do not tell.
         critical_interval: where it lies, as (low, high).
         noise: the noise scale of the gradients along one of the trainings; None where it could not be
@@ -63,8 +63,8 @@ class BatchSizes:
     steps: NDArray[np.float64]
     spent_steps: NDArray[np.int64]
     spent_samples: NDArray[np.int64]
-    exponent: float
-    exponent_se: float
+    lr_exponent: tuple[float, float]
+    max_lr_exponent: tuple[float, float]
     critical: float
     critical_interval: tuple[float, float]
     noise: NoiseScale | None
@@ -85,7 +85,7 @@ class BatchSizes:
 
     @property
     def best_lr(self) -> float:
-        """The rate for `batch_size`: that of its training."""
+        """The rate for `batch_size`: that of its fastest training."""
         return float(self.lr[self._place])
 
     @property
@@ -109,11 +109,12 @@ class BatchSizes:
         return f"<BatchSizes: {self._summary()}, confidence {self.confidence}>"
 
     def _summary(self) -> str:
-        return f"{self.batch_size} of {self.sizes[0]} to {self.sizes[-1]} samples, max_lr {self.best_lr:.3g}"
+        tried = f"{self.sizes[0]} to {self.sizes[-1]}"
+        return f"{self.batch_size} of {tried} samples, at a rate of {self.best_lr:.3g}"
 
     def __str__(self) -> str:
         """A table with a row for each size, what both witnesses say, the size, and the code that uses it."""
-        rows = [["size", "max_lr", "between", "confidence", "steps to the loss", "samples", ""]]
+        rows = [["size", "max_lr", "between", "confidence", "fastest at", "steps", "samples", ""]]
         for i, analysis in enumerate(self.analyses):
             found = analysis.suggestion
             low, high = found.max_lr_interval or (math.nan, math.nan)
@@ -121,21 +122,19 @@ class BatchSizes:
             note = f"{count} batches of {self.sizes[i] // count}" if count > 1 else ""
             if i == self._place:
                 note = f"pays{', ' if note else ''}{note}"
-            bounds = (
-                ["none", ""]
-                if math.isnan(self.max_lr[i])
-                else [f"{self.max_lr[i]:.3g}", f"{low:.2g} to {high:.2g}"]
-            )
-            reached = ["not reached", ""]
+            bounds, reached = ["none", ""], ["", "not reached", ""]
+            if found:
+                bounds = [f"{found.max_lr:.3g}", f"{low:.2g} to {high:.2g}"]
             if np.isfinite(self.steps[i]):
-                reached = [f"{self.steps[i]:,.0f}", f"{self.samples[i]:,.0f}"]
+                reached = [f"{self.lr[i]:.3g}", f"{self.steps[i]:,.0f}", f"{self.samples[i]:,.0f}"]
             rows.append([str(self.sizes[i]), *bounds, found.confidence or "", *reached, note])
         widths = [max(map(len, column)) for column in zip(*rows)]
         low, high = self.critical_interval
-        error = "" if math.isnan(self.exponent_se) else f" +- {self.exponent_se:.1g}"
         lines = [
             *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
-            f"max_lr grows as the batch size to the power {self.exponent:.2f}{error}",
+            f"steps and samples are those to a loss of {self.loss:.4g}, at the rate that is the fastest",
+            f"this rate grows as the batch size to the power {_power(self.lr_exponent)}, "
+            f"max_lr to the power {_power(self.max_lr_exponent)}",
             "critical batch size by steps to the loss: "
             + (
                 "not seen"
@@ -143,7 +142,7 @@ class BatchSizes:
                 else f"{self.critical:.3g} (between {low:.3g} and {high:.3g})"
             ),
             f"by the noise of gradients: {'not measured' if self.noise is None else self.noise._summary()}",
-            f"largest size that pays: {self.batch_size}, at max_lr {self.best_lr:.3g}",
+            f"largest size that pays: {self.batch_size}, at a rate of {self.best_lr:.3g}",
             f"confidence: {self.confidence}",
             *(f"  - {reason}" for reason in self.reasons),
             f"spent: {self.spent_steps.sum():,} steps, {self.spent_samples.sum():,} samples",
@@ -159,7 +158,15 @@ class BatchSizes:
             fields by their names; what is not a finite number is None.
         """
         arrays = ("sizes", "accumulate", "max_lr", "lr", "steps", "samples", "spent_steps", "spent_samples")
-        others = ("loss", "exponent", "exponent_se", "critical", "critical_interval", "batch_size", "best_lr")
+        others = (
+            "loss",
+            "lr_exponent",
+            "max_lr_exponent",
+            "critical",
+            "critical_interval",
+            "batch_size",
+            "best_lr",
+        )
         return {
             "format": _FORMAT,
             **{name: plain(getattr(self, name).tolist()) for name in arrays},
@@ -186,3 +193,8 @@ class BatchSizes:
 
         curves = [(analysis.grid_lr, analysis.grid_loss) for analysis in self.analyses]
         return plot(self.sizes, curves, self.max_lr, self.batch_size, ax)
+
+
+def _power(found: tuple[float, float]) -> str:
+    power, error = found
+    return f"{power:.2f}" if math.isnan(error) else f"{power:.2f} +- {error:.2f}"

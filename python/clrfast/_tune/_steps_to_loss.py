@@ -112,8 +112,7 @@ def exponent(sizes: NDArray[np.float64], rates: NDArray[np.float64]) -> tuple[fl
 def smoothed_rates(sizes: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rates that are geometric means with their neighbours', and between those where one is missing.
 
-    A range test's answer has an error of some ten per cent, and so have the steps of a training at that rate:
-    the neighbours know it as well.
+    A range test's answer has an error, of which the neighbours know.
     """
     known = np.isfinite(rates)
     logs = np.interp(np.log(sizes), np.log(sizes[known]), np.log(rates[known]))
