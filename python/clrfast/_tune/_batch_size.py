@@ -54,11 +54,11 @@ def batch_sizes(
 
     Every part begins from one restored state. First each size has a range test of as many steps as the
     others: with the same samples instead, ramps of large batches would be too short to place a rate. Then
-    each is trained at its `max_lr` and at half and twice of it, and further on where one of these is better:
-    the largest size for `total_samples`, the others until they have its loss, or all to `loss`. The steps they take tell from
-    where on doubling the batch no longer halves them. Last, the noise scale of the gradients is measured
-    along the training of a middle size (see `noise_scale`). What fits these first trainings may be small
-    later: the size that pays grows as the loss falls.
+    each is trained at its `max_lr`, at half and twice of it, and further on where one of these is better: the
+    largest size for `total_samples`, the others until they have its loss. The steps they take tell from where
+    on doubling the batch no longer halves them. Last, the noise scale of the gradients is measured along the
+    training of a middle size (see `noise_scale`). The size that pays grows as the loss falls: what fits these
+    first trainings may be small later.
 
     A batch that memory is too short for is made of smaller ones, whose gradients are accumulated, and so are
     all larger ones. This needs a loss that is a mean over the batch.
@@ -73,8 +73,8 @@ def batch_sizes(
         steps: Steps of each range test, >= 2.
         total_samples: Samples of each training at most, 20 times the largest size or more. None, the default,
             is 50 times. More look further into the training, where larger batches pay.
-        loss: The loss of training that all are trained to; None, the default, is what the largest size reaches
-            with `total_samples`.
+        loss: The loss of training that all are trained to; None, the default, is what the largest size
+            reaches with `total_samples`.
         accumulate_above: Larger sizes are made of batches of this size, or a divisor; None makes them whole
             as long as memory allows.
         autocast: A context entered around each forward pass.
@@ -139,11 +139,11 @@ def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int, lo
     suggested = [analysis.suggestion.bounds[1] for analysis in analyses]
     max_lr = np.array([math.nan if rate is None else rate for rate in suggested])
     if not np.isfinite(max_lr).any():
-        found = [f"{size}: {why}" for size, one in zip(sizes, analyses) for why in one.suggestion.reasons]
-        raise NoSuggestionError("there is no max_lr at any batch size", tuple(found))
+        why = [f"{size}: {'; '.join(one.suggestion.reasons)}" for size, one in zip(sizes, analyses)]
+        raise NoSuggestionError(f"there is no max_lr at any batch size ({', '.join(why)})", tuple(why))
     loss, lr, taken = train_all(trainer, sizes, smoothed_rates(columns, max_lr).tolist(), budget, loss)
     middle = len(sizes) // 2
-    noise, why = _noise(trainer, sizes[middle], float(lr[middle]), taken[middle])
+    noise, missed = _noise(trainer, sizes[middle], float(lr[middle]), taken[middle])
     critical = critical_size(columns, taken)
     size, trust, doubts = verdict(np.array(sizes), critical, noise)
     missing = [size for size, rate in zip(sizes, max_lr) if math.isnan(rate)]
@@ -166,7 +166,7 @@ def _compare(trainer: SizeTrainer, sizes: list[int], steps: int, budget: int, lo
         noise=noise,
         batch_size=size,
         confidence=trust,
-        reasons=(*doubts, *why),
+        reasons=(*doubts, *missed),
     )
 
 

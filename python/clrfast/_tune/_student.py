@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def quantile(dof: int) -> float:
-    """Return what is exceeded by chance once in 40 times, within 3 % from two degrees of freedom on.
+    """Return what is exceeded by chance once in 40 times, within 4 % from two degrees of freedom on.
 
     The expansion of Cornish and Fisher, which spares a hard dependency on SciPy.
     """
