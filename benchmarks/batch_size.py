@@ -34,7 +34,7 @@ from data import load
 
 SIZES = [8, 16, 32, 64, 128, 256, 512, 1024]
 SEEDS = (0, 1)
-MOST_STEPS, MOST_SAMPLES = 4000, 200_000
+MOST_STEPS, MOST_SAMPLES = 4000, 200_000  # of a training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,9 @@ PROBLEMS = {
     "digits, SGD": Problem("digits", partial(mlp, 64, 64, 10), partial(SGD, lr=0.1, fused=True), 0.25, 0.25),
     "digits, momentum": Problem(
         "digits", partial(mlp, 64, 64, 10), partial(SGD, lr=0.1, momentum=0.9, fused=True), 0.25, 0.03
+    ),
+    "mnist, momentum": Problem(
+        "mnist", partial(mlp, 196, 48, 10), partial(SGD, lr=0.1, momentum=0.9, fused=True), 0.4, 0.01
     ),
     "letter, Adam": Problem("letter", partial(mlp, 16, 96, 26, 2), partial(Adam, fused=True), 0.7, 0.004),
 }

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import clrfast
 from clrfast._tune._gradient_noise import Parts, ratio_interval
+from clrfast._tune._gradients import Gradients
 from experiments import batches, dense, fingerprint, generators, make
 
 WIDTH, OFF, NOISE = 12, 0.3, 2.0
@@ -370,3 +371,20 @@ def test_refuses_an_optimizer_that_needs_a_closure() -> None:
     optimizer = torch.optim.LBFGS(model.parameters())
     with pytest.raises(ValueError, match="optimizer must step without a closure"):
         clrfast.noise_scale(model, F.cross_entropy, batches(20), optimizer=optimizer)
+
+
+@pytest.mark.parametrize("steps", [10, 16, 17, 33, 100])
+def test_blocks_are_sums_of_successive_steps(steps: int) -> None:
+    parameter = nn.Parameter(torch.zeros(5))
+    kept = Gradients([parameter], is_fixed=True)
+    rows = torch.randn(steps, 2, 5, generator=torch.Generator().manual_seed(1))
+    for step in rows:
+        for gradient in step:
+            parameter.grad = gradient.clone()
+            kept.add(3)
+        assert kept.end_step()
+    parts = kept.parts()
+    sums = torch.stack([rows[parts.blocks == i].sum((0, 1)) for i in range(parts.blocks[-1] + 1)])
+    assert 8 <= len(sums) <= 17
+    assert parts.products is not None
+    np.testing.assert_allclose(parts.products, sums @ sums.T, rtol=1e-4, atol=1e-4)

@@ -29,6 +29,7 @@ class Gradients:
         self._sum: list[Tensor] = []
         self._norms: list[Tensor] = []
         self._inverse = 0.0
+        self._open: list[Tensor] = []
         self._blocks: list[list[Tensor]] = []
         self._size = 1  # steps of a block
 
@@ -72,18 +73,29 @@ class Gradients:
         return True
 
     def _keep(self, gradients: list[Tensor]) -> None:
-        if self.steps % self._size:
-            torch._foreach_add_(self._blocks[-1], [one.cpu() for one in gradients])
+        """Add the gradients of a step to the open block; close it when it is full."""
+        if self._open:
+            torch._foreach_add_(self._open, gradients)
+        else:
+            self._open = gradients
+        if (self.steps + 1) % self._size:
             return
-        if len(self._blocks) == _BLOCKS:
+        if len(self._blocks) == _BLOCKS:  # the open one goes on, as long as these are now
             for one, other in zip(self._blocks[::2], self._blocks[1::2]):
                 torch._foreach_add_(one, other)
             self._blocks = self._blocks[::2]
             self._size *= 2
-        self._blocks.append([one.cpu() for one in gradients])
+            return
+        self._close()
+
+    def _close(self) -> None:
+        self._blocks.append([one.cpu() for one in self._open])
+        self._open = []
 
     def parts(self) -> Parts:
         """Return what was collected."""
+        if self._open:
+            self._close()
         norms, totals, counts, inverse = zip(*self._rows)
         size = self._size if self._is_fixed else math.ceil(self.steps / _BLOCKS)
         return Parts(

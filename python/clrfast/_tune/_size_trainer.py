@@ -125,9 +125,14 @@ class SizeTrainer:
                     _check_size(batches[0], size // count)
                 test.record(training.step(batches))
                 self.spent_steps[size] += 1
-                if test._watch.checks() and recent_means(test.log.loss).min() <= loss:
+                if test._watch.checks() and _has_reached(loss, test._watch.result()[0]):
                     break
         return test.log
+
+
+def _has_reached(loss: float, losses: list[float]) -> bool:
+    """Return whether the mean of the recent losses was as low, as far as they have come from a device."""
+    return len(losses) > 0 and bool(recent_means(losses).min() <= loss)
 
 
 def _check_size(batch: Any, size: int) -> None:
