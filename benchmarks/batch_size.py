@@ -1,6 +1,6 @@
 """Claim: what `clrfast.batch_sizes` calls the largest size that pays is where doubling stops paying.
 
-Run: python benchmarks/batch_size.py [--short] [PROBLEM ...]
+Run: python benchmarks/batch_size.py [--short] [--picture FILE] [PROBLEM ...]
 Measures directly how many steps each batch size needs to a validation loss, at the best of rates a factor of
 2 apart, in the mean over seeds; fits steps = fewest (1 + critical / size), as the answer does; and prints
 beside it what `batch_sizes` says from short tests, from three other starts: its critical size, the noise
@@ -124,7 +124,8 @@ def measure(
     return found
 
 
-def report(name: str, sizes: list[int], seeds: Iterable[int], starts: Iterable[int]) -> None:
+def report(name: str, sizes: list[int], seeds: Iterable[int], starts: Iterable[int]) -> clrfast.BatchSizes:
+    """Print both tables; return the last answer."""
     problem = PROBLEMS[name]
     data = load(problem.data, None)
     direct = measure(problem, data, sizes, seeds)
@@ -157,6 +158,7 @@ def report(name: str, sizes: list[int], seeds: Iterable[int], starts: Iterable[i
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
     print()
+    return found
 
 
 def main() -> None:
@@ -165,6 +167,7 @@ def main() -> None:
     )
     names = ", ".join(map(repr, PROBLEMS))
     parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=f"of {names}")
+    parser.add_argument("--picture", metavar="FILE", help="draw the last answer's range tests")
     parser.add_argument("--short", action="store_true", help="one problem, three sizes, one start")
     given = parser.parse_args()
     unknown = sorted(set(given.problems) - set(PROBLEMS))
@@ -172,10 +175,12 @@ def main() -> None:
         parser.error(f"PROBLEM must be one of {names}, got {unknown[0]!r}")
     torch.set_num_threads(1)
     if given.short:
-        report("digits, SGD", [64, 128, 256], (0,), (10,))
-        return
-    for name in given.problems or PROBLEMS:
-        report(name, SIZES, SEEDS, (10, 11, 12))
+        found = report("digits, SGD", [64, 128, 256], (0,), (10,))
+    else:
+        for name in given.problems or PROBLEMS:
+            found = report(name, SIZES, SEEDS, (10, 11, 12))
+    if given.picture:
+        found.plot().figure.savefig(given.picture, dpi=100)
 
 
 if __name__ == "__main__":
