@@ -366,6 +366,14 @@ def test_refuses(changed: dict[str, Any], error: type[Exception], message: str) 
     assert before == (fingerprint(model), generators())
 
 
+def test_refuses_an_optimizer_whose_parameters_are_frozen() -> None:
+    model = net()
+    optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)
+    model[0].requires_grad_(False)
+    with pytest.raises(ValueError, match="optimizer must hold parameters that require gradients, got none"):
+        clrfast.noise_scale(model, F.cross_entropy, batches(20), optimizer=optimizer)
+
+
 def test_refuses_an_optimizer_that_needs_a_closure() -> None:
     model = dense(torch.float32)
     optimizer = torch.optim.LBFGS(model.parameters())

@@ -142,6 +142,8 @@ def _measure(
     test._title, test._caller = "noise scale", "noise_scale()"
     training.enter_into(test, training.accumulate)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    if not parameters:
+        raise ValueError("optimizer must hold parameters that require gradients, got none")
     gradients = Gradients(parameters, is_fixed=not is_trained)
     samples: list[int] = []
     losses: list[Tensor] = []
