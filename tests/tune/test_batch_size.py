@@ -98,7 +98,7 @@ def test_steps_are_those_of_a_plain_training(found: clrfast.BatchSizes) -> None:
                 model, optimizer, F.cross_entropy, make_loader(size), [float(lr)], steps=longest
             )
             losses.append(steps_to(found.loss, one.losses[0].tolist()))
-        # The warm-up is a tenth of the steps that a training was allowed, which are fewer behind a fast one.
+        # A probe warms up for a tenth of its steps, longer than these trainings do.
         assert found.steps[i] == pytest.approx(np.nanmin(losses), rel=0.2)
 
 

@@ -55,10 +55,10 @@ def batch_sizes(
     Every part begins from one restored state. First each size has a range test of as many steps as the
     others: with the same samples instead, ramps of large batches would be too short to place a rate. Then
     each is trained at its `max_lr`, at half and twice of it, and further on where one of these is better: the
-    largest size for `total_samples`, the others until they have its loss. The steps they take tell from where
-    on doubling the batch no longer halves them. Last, the noise scale of the gradients is measured along the
-    training of a middle size (see `noise_scale`). The size that pays grows as the loss falls: what fits these
-    first trainings may be small later.
+    largest size for `total_samples`, the others until they have its loss. All warm up for ten steps. Their
+    steps tell from where on doubling the batch no longer halves them. Last, the noise scale of the gradients
+    is measured along the training of a middle size (see `noise_scale`). The size that pays grows as the loss
+    falls: what fits these first trainings may be small later.
 
     A batch that memory is too short for is made of smaller ones, whose gradients are accumulated, and so are
     all larger ones. This needs a loss that is a mean over the batch.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from clrfast._range_test._candidates import HeldRates
 from clrfast._range_test._context import RangeTest
@@ -16,8 +18,23 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from clrfast._range_test._rates import Rates
     from clrfast._tune._gradient_noise import NoiseScale
     from clrfast.logs import Log
+
+
+# Not a share of the steps: trainings to one loss are compared that were allowed more steps, or fewer.
+_WARM_UP = 10
+
+
+class BrieflyWarmed(HeldRates):
+    """A rate that is held after ten steps, however many there are to come."""
+
+    def __init__(self, ramps: Rates, candidate: Mapping[str, Any], steps: int) -> None:
+        """Set nothing."""
+        super().__init__(ramps, candidate, steps)
+        self._shares = np.minimum(1.0, np.arange(1, steps + 1) / _WARM_UP).tolist()
+        self.recorded = self.lr * np.array(self._shares)
 
 
 class SizeTrainer:
@@ -115,7 +132,7 @@ class SizeTrainer:
         stop_factor = 4.0 if lr is None else math.inf
         test = RangeTest(self._model, self._optimizer, steps=steps, stop_factor=stop_factor, **self._options)
         if lr is not None:
-            test._rates = HeldRates(test._rates, {"lr": lr}, steps)
+            test._rates = BrieflyWarmed(test._rates, {"lr": lr}, steps)
         test._title, test._caller = title, "batch_sizes()"
         training.enter_into(test, count)
         with test:
