@@ -26,6 +26,10 @@ from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
+from clrfast._tune import BatchSizes as BatchSizes
+from clrfast._tune import NoiseScale as NoiseScale
+from clrfast._tune import batch_sizes as batch_sizes
+from clrfast._tune import noise_scale as noise_scale
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes
@@ -37,8 +41,10 @@ from clrfast.schedules import Schedule as Schedule
 __version__: str
 __all__ = [
     "Analysis",
+    "BatchSizes",
     "Log",
     "NoSuggestionError",
+    "NoiseScale",
     "Probes",
     "Progress",
     "RangeTest",
@@ -47,8 +53,10 @@ __all__ = [
     "analysis",
     "analyze",
     "apply_lr",
+    "batch_sizes",
     "build_config",
     "logs",
+    "noise_scale",
     "probe",
     "range_test",
     "recover",
