@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 import clrfast
-from clrfast._tune._steps_to_loss import critical_size
+from clrfast._batch_size._steps_to_loss import critical_size
 
 sys.path.insert(0, str(Path(__file__).parent / "equal_compute"))
 from borrowed import Split, mlp

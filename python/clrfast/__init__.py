@@ -19,6 +19,10 @@ from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
 from clrfast import trackers as trackers
 from clrfast._apply_lr import apply_lr as apply_lr
+from clrfast._batch_size import BatchSizes as BatchSizes
+from clrfast._batch_size import NoiseScale as NoiseScale
+from clrfast._batch_size import batch_sizes as batch_sizes
+from clrfast._batch_size import noise_scale as noise_scale
 from clrfast._core import build_config as build_config
 from clrfast._core import schedule as schedule
 from clrfast._range_test import Progress as Progress
@@ -26,10 +30,6 @@ from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
-from clrfast._tune import BatchSizes as BatchSizes
-from clrfast._tune import NoiseScale as NoiseScale
-from clrfast._tune import batch_sizes as batch_sizes
-from clrfast._tune import noise_scale as noise_scale
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from clrfast._tune._size_trainer import SizeTrainer
-from clrfast._tune._steps_to_loss import has_fallen, recent_means, steps_to
+from clrfast._batch_size._size_trainer import SizeTrainer
+from clrfast._batch_size._steps_to_loss import has_fallen, recent_means, steps_to
 
 _MOVES = 4  # by a factor of 2 from the suggested rate, at most
 _ROOM = 1.3  # how many times the steps of the fastest so far another may take before it is given up

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import clrfast
-from clrfast._tune._gradient_noise import NoiseScale
-from clrfast._tune._steps_to_loss import (
+from clrfast._batch_size._gradient_noise import NoiseScale
+from clrfast._batch_size._steps_to_loss import (
     Critical,
     critical_size,
     exponent,
@@ -26,8 +26,8 @@ from clrfast._tune._steps_to_loss import (
     smoothed_rates,
     steps_to,
 )
-from clrfast._tune._student import quantile
-from clrfast._tune._verdict import verdict
+from clrfast._batch_size._student import quantile
+from clrfast._batch_size._verdict import verdict
 from experiments import fingerprint, generators
 
 SIZES = np.array([8, 16, 32, 64, 128, 256])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from clrfast._tune._gradient_noise import NoiseScale
-from clrfast._tune._steps_to_loss import Critical
+from clrfast._batch_size._gradient_noise import NoiseScale
+from clrfast._batch_size._steps_to_loss import Critical
 
 if TYPE_CHECKING:
     import numpy as np

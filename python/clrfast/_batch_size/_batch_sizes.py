@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from clrfast._tune._gradient_noise import NoiseScale
+    from clrfast._batch_size._gradient_noise import NoiseScale
     from clrfast.analysis import Analysis
 
 _FORMAT = 1  # of to_dict()

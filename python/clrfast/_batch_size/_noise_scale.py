@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 
 from clrfast import _check
+from clrfast._batch_size._gradient_noise import NoiseScale, noise_scale_of
 from clrfast._range_test._candidates import HeldRates
 from clrfast._range_test._context import RangeTest
 from clrfast._range_test._training import Training
 from clrfast._require import require
-from clrfast._tune._gradient_noise import NoiseScale, noise_scale_of
 
 if TYPE_CHECKING:
     import torch
@@ -131,8 +131,8 @@ def _measure(
     """Take the steps, put everything back, and return what they say."""
     import torch
 
-    from clrfast._tune._gradients import Gradients
-    from clrfast._tune._halves import halves, samples_of
+    from clrfast._batch_size._gradients import Gradients
+    from clrfast._batch_size._halves import halves, samples_of
 
     step = training.usual
     assert step is not None

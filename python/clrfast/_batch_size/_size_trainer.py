@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clrfast._batch_size._noise_scale import noise_scale
+from clrfast._batch_size._steps_to_loss import recent_means
 from clrfast._range_test._candidates import HeldRates
 from clrfast._range_test._context import RangeTest
 from clrfast._range_test._training import Training
-from clrfast._tune._noise_scale import noise_scale
-from clrfast._tune._steps_to_loss import recent_means
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from clrfast._batch_size._gradient_noise import NoiseScale
     from clrfast._range_test._rates import Rates
-    from clrfast._tune._gradient_noise import NoiseScale
     from clrfast.logs import Log
 
 
@@ -76,7 +76,7 @@ class SizeTrainer:
 
         Where memory is too short, gradients of smaller batches are accumulated, for all larger sizes too.
         """
-        from clrfast._tune._memory import unless_too_large
+        from clrfast._batch_size._memory import unless_too_large
 
         self.spent_steps[size] = 0
         title = f"range test at batch size {size}"
@@ -154,7 +154,7 @@ def _has_reached(loss: float, losses: list[float]) -> bool:
 
 def _check_size(batch: Any, size: int) -> None:
     """Raise where a loader gives batches of another size than asked for, as far as that can be told."""
-    from clrfast._tune._halves import samples_of
+    from clrfast._batch_size._halves import samples_of
 
     try:
         found = samples_of(batch)

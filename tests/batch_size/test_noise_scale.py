@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import clrfast
-from clrfast._tune._gradient_noise import Parts, ratio_interval
-from clrfast._tune._gradients import Gradients
+from clrfast._batch_size._gradient_noise import Parts, ratio_interval
+from clrfast._batch_size._gradients import Gradients
 from experiments import batches, dense, fingerprint, generators, make
 
 WIDTH, OFF, NOISE = 12, 0.3, 2.0

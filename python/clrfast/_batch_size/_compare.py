@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 
 from clrfast import _check
+from clrfast._batch_size._batch_sizes import BatchSizes
+from clrfast._batch_size._fastest import train_all
+from clrfast._batch_size._noise_scale import check_alone
+from clrfast._batch_size._size_trainer import SizeTrainer
+from clrfast._batch_size._steps_to_loss import critical_size, exponent, smoothed_rates
+from clrfast._batch_size._verdict import verdict
 from clrfast._range_test._context import RangeTest
 from clrfast._require import require
-from clrfast._tune._batch_sizes import BatchSizes
-from clrfast._tune._fastest import train_all
-from clrfast._tune._noise_scale import check_alone
-from clrfast._tune._size_trainer import SizeTrainer
-from clrfast._tune._steps_to_loss import critical_size, exponent, smoothed_rates
-from clrfast._tune._verdict import verdict
 from clrfast.analysis import Analysis, NoSuggestionError, analyze
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from clrfast._batch_size._gradient_noise import NoiseScale
     from clrfast._range_test._progress import Asked
-    from clrfast._tune._gradient_noise import NoiseScale
     from clrfast.logs import Log
 
 _LARGEST_STEPS = 50  # of the largest size's training, unless `total_samples` says otherwise
@@ -179,7 +179,7 @@ def _analysis(size: int, log: Log) -> Analysis:
 
 def _noise(trainer: SizeTrainer, size: int, lr: float, taken: float) -> tuple[NoiseScale | None, list[str]]:
     """Return the noise scale along the training of a size; or None, and why."""
-    from clrfast._tune._memory import unless_too_large
+    from clrfast._batch_size._memory import unless_too_large
 
     low, high = _NOISE_STEPS
     steps = low if math.isnan(taken) else int(min(max(taken, low), high))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from clrfast._tune._gradient_noise import Parts
+from clrfast._batch_size._gradient_noise import Parts
 
 _BLOCKS = 16  # at most: when they are full, neighbours become one, and so 8 to 16 remain
 
