@@ -372,7 +372,7 @@ void a_huge_loss_costs_no_digits_beyond_the_window() {
     points.loss.push_back(3 * points.x.back());
     points.rows.push_back(3);
   }
-  for (const std::size_t spike : {0, 5, 150}) {
+  for (const std::size_t spike : {std::size_t{0}, std::size_t{5}, std::size_t{150}}) {
     Points spiked = points;
     spiked.loss[spike] = 1e12;
     const std::vector<double> losses = fit(spiked, 0.7).loss;

@@ -19,7 +19,7 @@ inline Lanes lanes(double a, double b, double c, double d, double e, double f, d
   return load(x);
 }
 
-#if defined(__GNUC__) || defined(__clang__)
+#if CLRFAST_VECTORS
 inline void gather(const double* from, std::size_t stride, Native& v) noexcept {
   Native gathered = {};
   for (std::size_t k = 0; k < sizeof(Native) / sizeof(double); ++k) gathered[k] = from[k * stride];

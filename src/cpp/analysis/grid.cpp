@@ -1,6 +1,7 @@
 #include "analysis/grid.hpp"
 
 #include <array>
+#include <cstddef>
 
 namespace clrfast::analysis {
 namespace {

@@ -10,7 +10,15 @@ using analysis::RateRun;
 using analysis::RunSums;
 using analysis::usable;
 
+#ifndef CLRFAST_VECTORS  // 0 gives what compilers without GNU's vector types get, such as MSVC
 #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 9)
+#define CLRFAST_VECTORS 1
+#else
+#define CLRFAST_VECTORS 0
+#endif
+#endif
+
+#if CLRFAST_VECTORS
 #pragma GCC diagnostic ignored "-Wpsabi"  // warns of calls across files; all of these are inlined
 #if defined(__AVX512F__)
 typedef double Native __attribute__((vector_size(64)));

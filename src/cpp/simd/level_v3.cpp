@@ -1,3 +1,5 @@
+// Empty for other targets than x86-64: a compiler for macOS may have two at once.
+#ifdef CLRFAST_X86_LEVELS
 #include <immintrin.h>
 
 #include <cmath>
@@ -9,3 +11,4 @@
 namespace clrfast::simd::v3 {
 #include "simd/level.inl"
 }  // namespace clrfast::simd::v3
+#endif
