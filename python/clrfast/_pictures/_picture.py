@@ -60,6 +60,7 @@ class Picture:
         bounds: what is suggested.
         others: what other rules suggest.
         trust: which rule made the suggestion, and how sure it is.
+        confidence: "high", "medium" or "low", or None if the rule does not say.
         text: the whole analysis in words.
     """
 
@@ -78,6 +79,7 @@ class Picture:
     bounds: tuple[Mark, ...]
     others: tuple[Mark, ...]
     trust: str
+    confidence: str | None
     text: str
 
     @property

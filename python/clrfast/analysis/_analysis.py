@@ -231,6 +231,7 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
         bounds=tuple(mark(name, lr, interval) for name, lr, interval in bounds if lr is not None),
         others=tuple(mark(name, other.max_lr) for name, other in others.items() if other),
         trust=f"rule: {found.rule}{trust}",
+        confidence=found.confidence,
         text=str(analysis),
     )
 
