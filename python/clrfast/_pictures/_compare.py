@@ -39,7 +39,7 @@ def compare_tests(pictures: Mapping[str, Picture], key: Key, ax: Axes | None) ->
         mark = next((bound for bound in picture.bounds if bound.name == "max_lr"), None)
         if picture.rows is not None and len(pictures) <= _FEW:
             ax.plot(*picture.rows, color=stroke.colour, alpha=0.25, lw=0.8)
-        unsure = picture.confidence == "low"
+        unsure = picture.verdict.confidence == "low"
         found = "no suggestion" if mark is None else f"{mark.label}{' (low)' if unsure else ''}"
         _line(ax, picture.lr, picture.loss, stroke, f"{name}: {found}")
         if mark is not None:
@@ -97,10 +97,10 @@ def _begin(count: int, key: Key, ax: Axes | None) -> tuple[Axes, list[Stroke]]:
 def _line(ax: Axes, x: Any, y: Any, stroke: Stroke, name: str, yerr: Any = None) -> None:
     points = {} if yerr is None else {"marker": "o", "ms": 4.0}
     style = {"color": stroke.colour, "ls": stroke.dashes, "lw": 1.8, **points}
-    ax.errorbar(x, y, yerr, label=_shown(name), **style)
+    ax.errorbar(x, y, yerr, label=shown_name(name), **style)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return a name as a legend takes it, which hides those that begin with an underscore."""
     return visible(f" {name}" if name.startswith("_") else name)
 

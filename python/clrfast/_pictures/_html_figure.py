@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
 
-_LOSSES = [0.32, 1]  # where on the page's height their panel is, above that of the slope
-
 
 def figure(picture: Picture) -> str:
     """Return Plotly's JSON of both panels; it holds no text but ours."""
@@ -84,8 +82,7 @@ def _places(picture: Picture) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     if diverged is not None:
         colour = PHASE_COLOURS["rising"]
         shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
-        foot = {"y": _LOSSES[0], "yanchor": "bottom"}
-        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, **foot))
+        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, yshift=-18))
     for bound in picture.bounds:
         shapes.append(_upright(bound.lr, bound.lr, line={"color": BOUND_COLOURS[bound.name], "width": 1.5}))
     return shapes, labels
@@ -130,7 +127,7 @@ def _layout(picture: Picture) -> dict[str, Any]:
     decades = rates[1] - rates[0]
     losses = {
         "title": "Loss",
-        "domain": _LOSSES,
+        "domain": [0.32, 1],
         "range": picture.loss_limits,
         "zeroline": False,
     }

@@ -36,7 +36,7 @@ def page(title: str, runs: Mapping[str, Picture], table: Sequence[tuple[str, ...
     ]
     cards = [
         f'<div class="verdict" data-run="run-{numbers[name]}"{" hidden" if numbers[name] else ""}>'
-        f"{card(picture)}</div>"
+        f"{card(picture.verdict)}</div>"
         for name, picture in runs.items()
     ]
     return PAGE.substitute(
