@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from clrfast._pictures._axes import MOST_POINTS, axis_of_rates, new_axes
+from clrfast._pictures._axes import MOST_POINTS, axis_of_rates, is_dark, new_axes
 from clrfast._pictures._picture import BOUND_COLOURS, LOSS_COLOUR, OTHERS_COLOUR, PHASE_COLOURS, Picture
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ def plot(picture: Picture, ax: Axes | None, *, intervals: bool, legend: bool) ->
         ax = new_axes(figsize=(8, 5))
     if picture.rows is not None:
         image = len(picture.rows[0]) > MOST_POINTS
-        ax.plot(*picture.rows, color=LOSS_COLOUR, alpha=0.4, lw=0.8, label="loss", rasterized=image)
+        alpha = 0.65 if is_dark(ax) else 0.4
+        ax.plot(*picture.rows, color=LOSS_COLOUR, alpha=alpha, lw=0.8, label="loss", rasterized=image)
     else:
         band = (picture.lr, picture.lowest, picture.highest)
         ax.fill_between(*band, color=LOSS_COLOUR, alpha=0.2, lw=0, label="loss, lowest to highest")
