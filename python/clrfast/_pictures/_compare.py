@@ -46,7 +46,7 @@ def compare_tests(pictures: Mapping[str, Picture], key: Key, ax: Axes | None) ->
             _dot(ax, mark.lr, mark.loss, stroke, hollow=unsure)
     low, high = zip(*(picture.lr_limits for picture in pictures.values()))
     axis_of_rates(ax, (min(low), max(high)))
-    ax.set_ylim(*_loss_limits(list(pictures.values())))
+    ax.set_ylim(*loss_limits(list(pictures.values())))
     ax.set_ylabel("Loss")
     return _end(ax, len(pictures), key)
 
@@ -123,7 +123,7 @@ def _end(ax: Axes, count: int, key: Key, loc: Place = "best", ncols: int = 1) ->
     return ax
 
 
-def _loss_limits(pictures: Sequence[Picture]) -> tuple[float, float]:
+def loss_limits(pictures: Sequence[Picture]) -> tuple[float, float]:
     """Return limits within which every fall is seen, but not all that a few of the curves rise to."""
     low, high = np.array([picture.loss_limits for picture in pictures]).T
     lowest, highest = float(low.min()), float(high.max())
