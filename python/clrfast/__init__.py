@@ -14,6 +14,7 @@ except ImportError as error:
 
 from clrfast import analysis as analysis
 from clrfast import logs as logs
+from clrfast import pictures as pictures
 from clrfast import rules as rules
 from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
@@ -57,6 +58,7 @@ __all__ = [
     "build_config",
     "logs",
     "noise_scale",
+    "pictures",
     "probe",
     "range_test",
     "recover",

@@ -46,7 +46,6 @@ class Reading(NamedTuple):
         request: What of them is read.
         problems: What was wrong with the archives among them.
         only: Names of runs, or patterns of names; of no others is anything shown. All runs if there are none.
-        one: Whether a second run is an error, told as soon as it is found.
         progress: Show a bar.
     """
 
@@ -55,7 +54,6 @@ class Reading(NamedTuple):
     request: Request
     problems: list[str]
     only: Sequence[str]
-    one: bool
     progress: bool
 
     def wants(self, run: str) -> bool:
@@ -120,7 +118,7 @@ def streamed(reading: Reading, rows: KeptRows | None) -> Results:
 
 def repeats(reading: Reading) -> Results:
     """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
-    states, refused = _fed(reading._replace(one=False), None)
+    states, refused = _fed(reading, None)
     if not states:
         return {}
     if refused:
@@ -146,8 +144,6 @@ def _fed(reading: Reading, rows: KeptRows | None) -> tuple[dict[str, State], dic
             states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
         except ValueError as error:
             refused.setdefault(chunk.run, str(error))
-        if reading.one:
-            _only_one(list(states))
         if rows is not None:
             rows.add(chunk.run, chunk.lr, chunk.loss)
     reading.refuse_none(seen)
@@ -170,8 +166,6 @@ def ruled(reading: Reading, names: Sequence[str], *, smoothed: bool, rows: KeptR
     logs = log.split()
     reading.refuse_none(logs)
     logs = {name: run for name, run in logs.items() if reading.wants(name)}
-    if reading.one:
-        _only_one(list(logs))
     found: dict[str, Run | str] = {}
     for name, run in logs.items():
         analysis = _attempt(run.analyze)
@@ -202,14 +196,6 @@ def _attempt(find: Callable[[], T]) -> T | str:
         return find()
     except ValueError as error:
         return str(error)
-
-
-def _only_one(names: Sequence[str]) -> None:
-    if len(names) > 1:
-        raise ValueError(
-            f"--plot draws one run, and there is more than {names[0]}: pick one with --only, add --repeats "
-            "if they repeat one test, or use --html"
-        )
 
 
 def _tell(problems: Sequence[str], status: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,13 @@ from clrfast._pictures._picture import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+AXIS = {"mirror": True, "ticks": "outside", "showline": True}  # the page gives all lines their colours
+LAYOUT = {
+    "template": "none",
+    "hovermode": "x",
+    "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
+    "margin": {"l": 70, "r": 20, "t": 35, "b": 50},
+}
 _SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
 
 
@@ -39,8 +47,8 @@ def _curves(picture: Picture) -> list[dict[str, Any]]:
     lr = picture.lr
     if picture.rows is not None:
         rates, losses = picture.rows
-        faint = {"color": LOSS_COLOUR, "width": 0.8}
-        lines.append({"x": rates, "y": losses, "name": "loss", "line": faint, "opacity": 0.4})
+        faint = {"color": LOSS_COLOUR, "width": 1}
+        lines.append({"x": rates, "y": losses, "name": "loss", "line": faint, "opacity": 0.5})
     else:
         lines += _band(lr, picture.lowest, picture.highest, "loss, lowest to highest", opacity=0.15)
     for axis, name, values, error in (
@@ -75,12 +83,13 @@ def _places(picture: Picture) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         colour = PHASE_COLOURS[phase.name]
         filled = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}, "layer": "below"}
         shapes.append(_upright(phase.start, phase.stop, type="rect", **filled))
-        labels.append(_label(phase.name, phase.start, colour, xanchor="left"))
+        below = 16 if phase.name == "falling" else 0  # so that it clears its neighbours where it is narrow
+        labels.append(_label(phase.name, phase.start, colour, xanchor="left", yshift=-below))
     diverged = picture.divergence_lr
     if diverged is not None:
         colour = PHASE_COLOURS["rising"]
         shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
-        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90))
+        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, yshift=-18))
     for bound in picture.bounds:
         shapes.append(_upright(bound.lr, bound.lr, line={"color": BOUND_COLOURS[bound.name], "width": 1.5}))
     return shapes, labels
@@ -120,29 +129,19 @@ def _label(text: str, lr: float, colour: str, **style: Any) -> dict[str, Any]:
 
 
 def _layout(picture: Picture) -> dict[str, Any]:
-    axis = {"gridcolor": "#e4e4e4", "linecolor": "#444", "mirror": True, "ticks": "outside"}
-    rates = [float(np.log10(rate)) for rate in picture.lr_limits]
-    losses = {
-        "title": "Loss",
-        "domain": [0.32, 1],
-        "range": picture.loss_limits,
-        "zeroline": False,
-    }
-    slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True, "zerolinecolor": "#444"}
+    losses = {"title": "Loss", "domain": [0.32, 1], "range": picture.loss_limits, "zeroline": False}
+    slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True}
     return {
-        "template": "none",
-        "hovermode": "x",
-        "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
-        "margin": {"l": 70, "r": 20, "t": 30, "b": 50},
-        "xaxis": {
-            **axis,
-            "type": "log",
-            "range": rates,
-            "title": "Learning rate",
-            "tickformat": "~e",
-            "hoverformat": ".3g",
-            "anchor": "y2",
-        },
-        "yaxis": {**axis, **losses},
-        "yaxis2": {**axis, **slopes},
+        **LAYOUT,
+        "xaxis": {**axis_of_rates(picture.lr_limits), "anchor": "y2"},
+        "yaxis": {**AXIS, **losses},
+        "yaxis2": {**AXIS, **slopes},
     }
+
+
+def axis_of_rates(lr_limits: tuple[float, float]) -> dict[str, Any]:
+    """Return the logarithmic axis below, with labels so few that a phone has room for them."""
+    low, high = (float(np.log10(rate)) for rate in lr_limits)
+    ticks = {"dtick": math.ceil((high - low) / 8)} if high - low > 1.6 else {}
+    scale = {"type": "log", "range": [low, high], "tickformat": "~e", "hoverformat": ".3g", **ticks}
+    return {**AXIS, **scale, "title": "Learning rate"}

@@ -177,6 +177,12 @@ class Analysis:
 
         return plot(picture_of(self), ax, intervals=intervals, legend=legend)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the suggestion, why it is no surer, what next, and the picture."""
+        from clrfast._pictures._notebook import analysis_html
+
+        return analysis_html(picture_of(self))
+
     def to_html(self, title: str = "LR range test") -> str:
         """Return a page for a browser, about 5 MB: the curve and its slope, to zoom into, and the suggestion.
 
@@ -213,7 +219,6 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
 
     found = analysis.suggestion
     base_lr, max_lr = found.bounds
-    trust = "" if found.confidence is None else f", confidence: {found.confidence}"
     bounds = (("base_lr", base_lr, found.base_lr_interval), ("max_lr", max_lr, found.max_lr_interval))
     return Picture(
         rows=rows_to_draw(analysis.lr, analysis.loss),
@@ -230,7 +235,7 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
         divergence_lr=analysis.phases.divergence_lr,
         bounds=tuple(mark(name, lr, interval) for name, lr, interval in bounds if lr is not None),
         others=tuple(mark(name, other.max_lr) for name, other in others.items() if other),
-        trust=f"rule: {found.rule}{trust}",
+        verdict=found._verdict(),
         text=str(analysis),
     )
 
