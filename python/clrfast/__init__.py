@@ -26,6 +26,10 @@ from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
+from clrfast._sweep import Move as Move
+from clrfast._sweep import Sweep as Sweep
+from clrfast._sweep import SweptRun as SweptRun
+from clrfast._sweep import sweep as sweep
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes
@@ -38,12 +42,15 @@ __version__: str
 __all__ = [
     "Analysis",
     "Log",
+    "Move",
     "NoSuggestionError",
     "Probes",
     "Progress",
     "RangeTest",
     "Schedule",
     "Suggestion",
+    "Sweep",
+    "SweptRun",
     "analysis",
     "analyze",
     "apply_lr",
@@ -56,6 +63,7 @@ __all__ = [
     "schedule",
     "schedules",
     "smoothing",
+    "sweep",
     "trackers",
 ]
 
