@@ -47,7 +47,7 @@ _RESULT = (
     r"(.*_)?(loss|losses|acc|accuracy|err|error|auc|auroc|f1|precision|recall|perplexity|ppl|bleu|mse|rmse|mae|r2"
     r"|wer|cer|bpb|nll|reward|objective|score|norm|grad_norm)(_(epoch|step|min|max|best|final|std|mean))?",
     r"(.*_)?(runtime|timestamp|time|seconds|duration|created|updated|started|finished|date|hour)(_(ms|s|at|sec))?",
-    r"(train|val|valid|validation|eval|test|dev|system|perf)_.*",
+    r"(train|val|valid|validation|eval|test|dev|system|perf)_(?!.*(batch|size|steps|epochs|samples|fraction)).*",
     r"state|status|notes|user|tags|group|hostname|github|git_.*|sweep|epoch|step|global_step|iteration|done",
     r"samples_per_second|steps_per_second|flos|total_flos|unnamed_\d+|index|node_ip|pid",
 )

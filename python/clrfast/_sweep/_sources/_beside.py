@@ -76,7 +76,7 @@ def _yaml(text: str) -> Any:
     require("yaml", "reading settings from YAML", extra="logs")
     import yaml
 
-    class Plain(yaml.SafeLoader):
+    class Plain(yaml.SafeLoader):  # type: ignore[misc]
         """Plain values alone: an alias could make a few lines a million."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrfast._sweep._columns import is_result, peak_lr_in
+from clrfast._sweep._columns import peak_lr_in
 from clrfast._sweep._run import SettingValue
 from clrfast._sweep._settings import number_of
 from clrfast._sweep._sources._beside import settings_beside, settings_in_name, settings_of
@@ -116,5 +116,5 @@ def _settings(found: Mapping[str, Any]) -> dict[str, SettingValue]:
     """Return what a search varied, and the few arguments that the state itself holds."""
     trial = found.get("trial_params")
     kept = ("train_batch_size", "max_steps", "num_train_epochs")
-    settings = settings_of({name: found[name] for name in kept if not is_result(name) and name in found})
+    settings = settings_of({name: found[name] for name in kept if name in found})
     return {**settings, **settings_of(trial if isinstance(trial, dict) else {})}
