@@ -19,6 +19,7 @@ from clrfast.logs._readers._arrow import Parquet
 from clrfast.logs._readers._files import File, Member
 from clrfast.logs._readers._find_runs import PathOrPaths, RunPaths, find_runs
 from clrfast.logs._readers._run_files import RunFiles
+from clrfast.logs._readers._walk import natural
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 # Files that trackers and frameworks put beside the records of a run and that hold none.
@@ -124,6 +125,7 @@ def _tables(runs: Sequence[RunPaths]) -> list[Source]:
     neptune = [run.paths[0] for run in runs if _is_neptune(run)]
     taken = set(map(str, neptune))
     rest = [run for run in runs if str(run.paths[0]) not in taken]
+    rest.sort(key=lambda run: natural(run.paths[0]))  # as the parts of a run follow each other
     found: list[Source] = [NeptuneExport(neptune)] if neptune else []
     return [*found, Tables(rest)] if rest else found
 

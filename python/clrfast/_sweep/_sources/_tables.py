@@ -17,7 +17,7 @@ from clrfast._sweep._sources._source import FoundRun, Question, Report, Source, 
 from clrfast.logs._readers import EVENTS, format_of
 from clrfast.logs._readers._arrow import Parquet
 from clrfast.logs._readers._decoder import DecodedRows, Decoder
-from clrfast.logs._readers._files import Member
+from clrfast.logs._readers._files import File, Member
 from clrfast.logs._readers._find_runs import RunPaths
 from clrfast.logs._readers._run_files import RunFiles
 
@@ -115,11 +115,7 @@ def _read(
     assert form is not None
     decoder = form.decoder(files)
     columns = columns_of(decoder.names, question, alone=alone)
-    beside: dict[str, SettingValue] = {}
-    if not isinstance(files.path, Member):
-        beside = {**settings_in_name(table.name), **settings_beside(files.path.parent)}
-        if form is EVENTS:
-            beside = {**beside, **hparams_of(files.paths)}
+    beside = beside_of(files.paths, table.name)
     if columns is None:
         yield FoundRun(table.name, beside, None)
         return
@@ -135,6 +131,15 @@ def _read(
     else:
         histories = _decoded(files, decoder, columns, question)
     yield from runs_of(histories, columns, question, beside, "" if alone else table.name)
+
+
+def beside_of(paths: Sequence[File], name: str) -> dict[str, SettingValue]:
+    """Return the settings that stand beside the files of a run of this name."""
+    first = paths[0]
+    if isinstance(first, Member):
+        return settings_in_name(name)
+    found = {**settings_in_name(name), **settings_beside(first.parent)}
+    return {**found, **hparams_of(paths)} if format_of(first) is EVENTS else found
 
 
 def _decoded(files: RunFiles, decoder: Decoder, columns: Columns, question: Question) -> Histories:
