@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -92,17 +93,19 @@ def metric_of(sources: Sequence[Sequence[str]], given: str | None, mode: str | N
 
 def peak_lr_in(names: Iterable[str], given: str | None) -> str | None:
     """Return the name of the rate there, or None."""
-    return given if given in (names := list(names)) else None if given else _first(_PEAK, names)
+    if given is not None:
+        return given if given in names else None
+    return _first(_PEAK, tuple(names))
 
 
 def run_in(names: Iterable[str], given: str | None) -> str | None:
     """Return the name of the column that tells runs apart, or None."""
-    return given if given is not None else _first(_RUN, list(names))
+    return given if given is not None else _first(_RUN, tuple(names))
 
 
 def step_in(names: Iterable[str], given: str | None) -> str | None:
     """Return the name of the column of steps, or None."""
-    return given if given is not None else _first(_STEP, list(names))
+    return given if given is not None else _first(_STEP, tuple(names))
 
 
 def is_result(name: str) -> bool:
@@ -110,7 +113,8 @@ def is_result(name: str) -> bool:
     return name.startswith("_") or any(re.fullmatch(pattern, plain_name(name)) for pattern in _RESULT)
 
 
-def _first(patterns: Iterable[str], names: Sequence[str]) -> str | None:
+@functools.lru_cache(maxsize=256)  # runs by the thousand have the same names
+def _first(patterns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     for pattern in patterns:
         for name in names:
             if re.fullmatch(pattern, plain_name(name)):

@@ -103,17 +103,19 @@ class Histories:
         if not len(rows.run):
             return
         run = self._places(rows.labels)[rows.run]
+        order: NDArray[np.intp] | slice = slice(None)  # where the runs follow each other, nothing is copied
         if np.any(run[1:] < run[:-1]):
             order, starts = in_groups(run, len(self.labels))
         else:
-            order, starts = np.arange(len(run)), np.searchsorted(run, np.arange(len(self.labels) + 1))
+            starts = np.searchsorted(run, np.arange(len(self.labels) + 1))
         here = np.flatnonzero(starts[1:] > starts[:-1])  # the runs that have rows
         begin, length = starts[here], (starts[1:] - starts[:-1])[here]
         of_group = np.repeat(np.arange(len(here)), length)
         place = np.arange(len(run)) - begin[of_group] + self.rows[here][of_group]  # among those of its run
         self._take_settings(rows.settings[:, order], here, begin, of_group)
         new = self.rows[here] == 0
-        self.first_row[here[new]] = self.seen + order[begin[new]]
+        first = begin[new] if isinstance(order, slice) else order[begin[new]]
+        self.first_row[here[new]] = self.seen + first
         self.peak[here] = np.fmax(self.peak[here], np.fmax.reduceat(rows.lr[order], begin))
         step = np.where(np.isnan(rows.step[order]), place, rows.step[order])
         self.last_step[here] = np.fmax(self.last_step[here], np.maximum.reduceat(step, begin))

@@ -67,7 +67,13 @@ def _runs(
 def _encoded(column: Any) -> tuple[NDArray[np.intp], list[Any]]:
     """Return the place of each cell in a list of different values, by appearance; -1 for an empty one."""
     if hasattr(column, "dictionary_decode"):
-        column = column.dictionary_decode()
+        cells = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        found, first, places = np.unique(cells, return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        order = order[found[order] >= 0]
+        rank = np.full(len(found), -1)
+        rank[order] = np.arange(len(order))
+        return rank[places], column.dictionary.take(found[order]).to_pylist()
     encoded = column.dictionary_encode()
     places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return places.astype(np.intp), encoded.dictionary.to_pylist()
