@@ -34,7 +34,9 @@ def write(folder: Path, runs: int, rows: int, files: int) -> None:
     step = np.arange(rows)
     for part in range(files):
         mine = range(part * runs // files, (part + 1) * runs // files)
-        loss = np.concatenate([end[k] + np.exp(-step / 100) + 0.02 * random.standard_normal(rows) for k in mine])
+        loss = np.concatenate(
+            [end[k] + np.exp(-step / 100) + 0.02 * random.standard_normal(rows) for k in mine]
+        )
         columns = {
             "run": pa.array([names[k] for k in mine for _ in step]).dictionary_encode(),
             "step": np.tile(step, len(mine)),
@@ -51,7 +53,9 @@ def by_pandas(folder: Path) -> pd.DataFrame:
         for path in sorted(folder.glob("*.parquet"))
     )
     frame["run"] = frame["run"].astype(str)
-    return frame.groupby("run", sort=False).agg({"learning_rate": "max", "batch_size": "first", "val_loss": "last"})
+    return frame.groupby("run", sort=False).agg(
+        {"learning_rate": "max", "batch_size": "first", "val_loss": "last"}
+    )
 
 
 def by_polars(folder: Path) -> pl.DataFrame:

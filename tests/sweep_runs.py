@@ -54,7 +54,17 @@ def table(folder: Path, runs: list[Made]) -> None:
     with (folder / "wandb_export.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
-            ["Name", "State", "Created", "Runtime", "learning_rate", "batch_size", "optimizer", "train/loss", "val_loss"]
+            [
+                "Name",
+                "State",
+                "Created",
+                "Runtime",
+                "learning_rate",
+                "batch_size",
+                "optimizer",
+                "train/loss",
+                "val_loss",
+            ]
         )
         for run in runs:
             when = ["finished", "2026-01-01T00:00:00.000Z", 12]
@@ -71,7 +81,12 @@ def history_parquet(folder: Path, runs: list[Made]) -> None:
         config = "".join(f"{name}:\n    value: {value}\n" for name, value in settings(run).items())
         (folder / run.name / "config.yaml").write_text(f"_wandb:\n    value:\n        cli: 1\n{config}")
         steps = list(range(len(run.losses)))
-        columns = {"_step": steps, "_runtime": [0.1 * s for s in steps], "val_loss": run.losses, "epoch": steps}
+        columns = {
+            "_step": steps,
+            "_runtime": [0.1 * s for s in steps],
+            "val_loss": run.losses,
+            "epoch": steps,
+        }
         parquet.write_table(pa.table(columns), folder / run.name / "history.parquet")
 
 
@@ -185,8 +200,11 @@ def optuna_storage(folder: Path, runs: list[Made]) -> None:
             ("batch_size", run.batch_size, distributions.IntDistribution(1, 1024)),
             ("optimizer", run.optimizer, distributions.CategoricalDistribution(["adam", "sgd", None])),
         ):
-            trial._trial_id, trial.storage.set_trial_param(
-                trial._trial_id, name, distribution.to_internal_repr(value), distribution
+            (
+                trial._trial_id,
+                trial.storage.set_trial_param(
+                    trial._trial_id, name, distribution.to_internal_repr(value), distribution
+                ),
             )
         for step, loss in enumerate(run.losses):
             trial.report(loss, step)

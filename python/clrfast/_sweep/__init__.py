@@ -8,7 +8,7 @@ means, in a `Sweep`.
 
 from __future__ import annotations
 
-from clrfast._sweep._result import Move as Move
+from clrfast._sweep._findings import Move as Move
 from clrfast._sweep._result import Sweep as Sweep
 from clrfast._sweep._run import SweptRun as SweptRun
 from clrfast._sweep._sweep import sweep as sweep

@@ -208,7 +208,12 @@ def _mixed_units(runs: Sequence[SweptRun], metric: str, mode: str) -> list[str]:
 def _sentence(names: Sequence[str], what: str) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
     listed = ", ".join(map(visible, names[:_NAMED]))
-    return f"{len(names):,} run{'s' if len(names) > 1 else ''} {what} ({listed}{more})"
+    if len(names) == 1:
+        for plural, singular in (("have ", "has "), ("end ", "ends "), ("were ", "was ")):
+            if what.startswith(plural):
+                what = singular + what[len(plural) :]
+        return f"1 run {what} ({listed})"
+    return f"{len(names):,} runs {what} ({listed}{more})"
 
 
 def _counted(names: Counter[str]) -> str:

@@ -103,6 +103,11 @@ def run_in(names: Iterable[str], given: str | None) -> str | None:
     return given if given is not None else _first(_RUN, tuple(names))
 
 
+def may_repeat(name: str) -> bool:
+    """Whether a column with such names may give one to several runs, as people do; numbers of runs differ."""
+    return bool(re.fullmatch(r"(.*_)?name|id", plain_name(name)))
+
+
 def step_in(names: Iterable[str], given: str | None) -> str | None:
     """Return the name of the column of steps, or None."""
     return given if given is not None else _first(_STEP, tuple(names))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from clrfast._sweep._picture import INSIDE
-from clrfast._sweep._result import Findings, Move, Sweep
+from clrfast._sweep._findings import INSIDE, Fit, Move
+from clrfast._sweep._result import Sweep
 from clrfast._sweep._run import SweptRun
 from clrfast._sweep._scale import Scale, cap_of, is_finite, scale_of
 from clrfast._sweep._settings import Design, Shift, design_of
@@ -62,7 +62,7 @@ def judged(runs: Sequence[SweptRun], asked: Judgement, problems: Sequence[str]) 
         confidence="low",
         reasons=tuple(filter(None, [reason, _divergence(runs, finite)])),
         problems=(*problems, *design.notes),
-        _found=None,
+        _fit=None,
     )
     if reason:
         return whole
@@ -132,7 +132,7 @@ def _with_answer(
         moves=tuple(map(_move, design.shifts, valley.exponents.T)),
         confidence=confidence,
         reasons=(*reasons, *whole.reasons),
-        _found=Findings(valley, tuple(design.shifts), scale),
+        _fit=Fit(valley, tuple(design.shifts), scale),
     )
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from clrfast._pictures._sweep_picture import SweepPicture, ValleyCurve
+from clrfast._sweep._findings import INSIDE, Findings, Fit
 from clrfast._sweep._scale import is_finite
 from clrfast._sweep._text import text_of
 
-if TYPE_CHECKING:
-    from clrfast._sweep._result import Findings, Sweep
 
-INSIDE = (0.025, 0.975)  # of all that the runs leave possible: a 95 % interval
-
-
-def picture_of(sweep: Sweep) -> SweepPicture:
+def picture_of(sweep: Findings) -> SweepPicture:
     """Return what is drawn of a sweep."""
     values = np.array([run.value for run in sweep.runs], float)
-    found = sweep._found
+    found = sweep._fit
     return SweepPicture(
         sweep.metric,
         np.array([run.lr for run in sweep.runs], float),
@@ -33,7 +27,7 @@ def picture_of(sweep: Sweep) -> SweepPicture:
     )
 
 
-def _curve(sweep: Sweep, found: Findings) -> ValleyCurve:
+def _curve(sweep: Findings, found: Fit) -> ValleyCurve:
     valley, scale = found.valley, found.scale
     ends = scale.original(np.quantile(valley.curves, INSIDE, axis=0))
     assert sweep.best_lr is not None
@@ -50,7 +44,7 @@ def _curve(sweep: Sweep, found: Findings) -> ValleyCurve:
     )
 
 
-def _table(sweep: Sweep) -> list[tuple[str, ...]]:
+def _table(sweep: Findings) -> list[tuple[str, ...]]:
     """Return a header and a row for each run, the best first, those that diverged last."""
     head = ("run", "peak rate", sweep.metric, *sweep.settings)
     sign = 1.0 if sweep.mode == "min" else -1.0

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from clrfast._sweep._picture import INSIDE, picture_of
-from clrfast._sweep._run import SettingValue, SweptRun
-from clrfast._sweep._scale import Scale
-from clrfast._sweep._settings import Shift
+from clrfast._sweep._findings import INSIDE, Findings
+from clrfast._sweep._picture import picture_of
+from clrfast._sweep._run import SettingValue
 from clrfast._sweep._text import line_of, text_of
-from clrfast._sweep._valley import Valley
 from clrfast.analysis._analysis import plain
 
 if TYPE_CHECKING:
@@ -23,41 +20,8 @@ if TYPE_CHECKING:
 _FORMAT = 1  # of to_dict()
 
 
-@dataclasses.dataclass(frozen=True)
-class Move:
-    """How the best rate goes with one setting, the others being equal.
-
-    Attributes:
-        setting: its name.
-        level: of a setting of words, the one that is compared with `reference`; None of a number.
-        reference: the value at which :attr:`Sweep.best_lr` holds.
-        exponent: of a number, p in "the best rate goes with the setting to the power of p"; of words, ln of
-            how many times as high the best rate is as at `reference`.
-        exponent_se: its standard error.
-        exponent_interval: 95 % of what the runs leave possible of it.
-    """
-
-    __module__ = "clrfast"
-
-    setting: str
-    level: str | None
-    reference: float | str
-    exponent: float
-    exponent_se: float
-    exponent_interval: tuple[float, float]
-
-
-@dataclasses.dataclass(frozen=True)
-class Findings:
-    """What was fitted, for those who ask more of a sweep."""
-
-    valley: Valley
-    shifts: tuple[Shift, ...]
-    scale: Scale
-
-
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Sweep:
+class Sweep(Findings):
     """What :func:`clrfast.sweep` found: the loss at the end of each run as a curve over its peak rate.
 
     Attributes:
@@ -81,22 +45,6 @@ class Sweep:
 
     __module__ = "clrfast"
 
-    metric: str
-    mode: str
-    runs: tuple[SweptRun, ...]
-    best_lr: float | None
-    best_lr_interval: tuple[float, float] | None
-    basins: Mapping[float, tuple[float, float] | None]
-    cost_of: str
-    expected_cost: float | None
-    moves: tuple[Move, ...]
-    settings: tuple[str, ...]
-    diverged: tuple[str, ...]
-    confidence: str
-    reasons: tuple[str, ...]
-    problems: tuple[str, ...]
-    _found: Findings | None
-
     def lr_at(self, **settings: SettingValue) -> tuple[float, tuple[float, float]]:
         """Return the best rate at other settings, and 95 % of what the runs leave possible of it.
 
@@ -107,9 +55,9 @@ class Sweep:
         Raises:
             ValueError: a name is not among `moves`, or its value is not positive; or the runs say too little.
         """
-        if self._found is None:
+        if self._fit is None:
             raise ValueError(f"the runs must show a best rate, got none: {'; '.join(self.reasons)}")
-        valley, shifts = self._found.valley, self._found.shifts
+        valley, shifts = self._fit.valley, self._fit.shifts
         known = sorted({shift.setting for shift in shifts})
         for name in settings:
             if name not in known:
@@ -149,8 +97,8 @@ class Sweep:
         found["basins"] = [{"cost": cost, "interval": basin} for cost, basin in self.basins.items()]
         found["moves"] = [dataclasses.asdict(move) for move in self.moves]
         found["runs"] = [{**run._asdict(), "settings": dict(run.settings)} for run in self.runs]
-        if curve and self._found is not None:
-            valley, scale = self._found.valley, self._found.scale
+        if curve and self._fit is not None:
+            valley, scale = self._fit.valley, self._fit.scale
             ends = scale.original(np.quantile(valley.curves, INSIDE, axis=0))
             found["grid_lr"] = np.exp(valley.log_lr).tolist()
             found["grid_value"] = scale.original(valley.loss).tolist()

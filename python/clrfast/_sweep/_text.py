@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from clrfast._sweep._findings import Findings, Move
 from clrfast._visible import visible
 
-if TYPE_CHECKING:
-    from clrfast._sweep._result import Move, Sweep
 
-
-def line_of(sweep: Sweep) -> str:
+def line_of(sweep: Findings) -> str:
     """Return the best rate and how sure it is, in one line."""
     if sweep.best_lr is None or sweep.best_lr_interval is None:
         return "no best rate"
@@ -19,7 +16,7 @@ def line_of(sweep: Sweep) -> str:
     return f"best_lr {sweep.best_lr:.2e} (between {low:.2e} and {high:.2e}), {sweep.confidence} confidence"
 
 
-def text_of(sweep: Sweep) -> str:
+def text_of(sweep: Findings) -> str:
     """Return all that a sweep says, a line each."""
     lines = [_counts(sweep)]
     if sweep.best_lr is None or sweep.best_lr_interval is None:
@@ -35,7 +32,7 @@ def text_of(sweep: Sweep) -> str:
     return "\n".join(map(visible, lines))
 
 
-def _counts(sweep: Sweep) -> str:
+def _counts(sweep: Findings) -> str:
     rates = [run.lr for run in sweep.runs]
     between = f", peak rates {min(rates):.2e} to {max(rates):.2e}" if rates else ""
     diverged = f", {len(sweep.diverged):,} diverged" if sweep.diverged else ""
@@ -43,7 +40,7 @@ def _counts(sweep: Sweep) -> str:
     return f"{len(sweep.runs):,} runs{diverged}{between}, judged by {sweep.metric} ({good} is better)"
 
 
-def _reference(sweep: Sweep) -> str:
+def _reference(sweep: Findings) -> str:
     found = {move.setting: move.reference for move in sweep.moves}
     at = ", ".join(f"{name} {_value(value)}" for name, value in found.items())
     return f" at {at}" if at else ""

@@ -25,6 +25,7 @@ _DRAWS = 2000
 _CELLS = 400
 _SEED = 0  # of the draws: the same runs give the same answer
 _MOST_ROUNDS = 20  # of the exponents; three to eight do
+_UNDAMPED = 8
 _SETTLED = 3e-3
 _RIDGE_RUNS = 0.25  # the share of runs, the lowest losses, that show first where the valley goes
 
@@ -86,21 +87,21 @@ def fit_valley(
     middle = float(loss.mean())
     level = loss - middle
     exponents = _along_the_valley(log_lr, loss, shifts, effects)
-    place = log_lr - shifts @ exponents
-    knots = knots_over(place, _INTERVALS)
-    solution = solve([_curve(knots, place), *_shrunk(effects)], level)
-    for _ in range(_MOST_ROUNDS if shifts.shape[1] else 0):  # Gauss-Newton
+    for round_ in range(_MOST_ROUNDS):  # Gauss-Newton
+        place = log_lr - shifts @ exponents
+        knots = knots_over(place, _INTERVALS)
+        solution = solve([_curve(knots, place), *_shrunk(effects)], level)
+        if not len(scales):
+            break
         slope = knots.basis(place, 1) @ solution.best[: knots.functions]
         moved = -slope[:, None] * shifts
         prior = Block(moved, np.diag(solution.variance / scales**2), len(scales), (1.0,))
         solution = solve([_curve(knots, place), *_shrunk(effects), prior], level + moved @ exponents)
-        found = solution.best[-len(scales) :]
-        if np.abs(found - exponents).max() < _SETTLED:
+        off = solution.best[-len(scales) :] - exponents
+        if np.abs(off).max() < _SETTLED:
             break
-        exponents = exponents + np.clip(found - exponents, -0.5 * scales, 0.5 * scales)
-        place = log_lr - shifts @ exponents
-        knots = knots_over(place, _INTERVALS)
-        solution = solve([_curve(knots, place), *_shrunk(effects)], level)
+        damping = 1.0 if round_ < _UNDAMPED else 0.5  # where rounds swing to and fro
+        exponents = exponents + damping * np.clip(off, -0.5 * scales, 0.5 * scales)
     drawn = solution.draw(_DRAWS, np.random.default_rng(_SEED))
     grid = np.linspace(log_lr.min(), min(log_lr.max(), below), _CELLS)
     curves = middle + drawn[:, : knots.functions] @ knots.basis(grid).T

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from clrfast._require import require
 from clrfast._sweep._run import SettingValue
+from clrfast.logs._readers import COMPRESSED, FORMATS
 from clrfast.logs._readers._files import OnDisk
 from clrfast.logs._readers._json import flat
 
@@ -29,16 +31,19 @@ def settings_beside(folder: Path) -> dict[str, SettingValue]:
     Raises:
         ValueError: There is a file of settings, and it cannot be read.
     """
+    there = set(os.listdir(folder))
     for name in FILES:
-        path = folder / name
-        if path.is_file():
-            return settings_of(_load(path))
+        if name.partition("/")[0] in there and (folder / name).is_file():
+            return settings_of(_load(folder / name))
     return {}
 
 
 def settings_in_name(name: str) -> dict[str, SettingValue]:
     """Return the settings that a path like ``lr=0.1,batch_size=32`` names."""
-    return {key: _value(text.strip()) for key, text in _PAIR.findall(name)}
+    path = PurePath(name)
+    while path.suffix.lower() in FORMATS or path.suffix.lower() in COMPRESSED:
+        path = path.with_suffix("")
+    return {key: _value(text.strip()) for key, text in _PAIR.findall(path.as_posix())}
 
 
 def settings_of(nested: Mapping[str, Any]) -> dict[str, SettingValue]:

@@ -10,7 +10,7 @@ import numpy as np
 from clrfast._sweep._histories import Histories, Rows
 from clrfast._sweep._settings import number_of
 from clrfast._sweep._sources._source import FoundRun, Question, Report, Source
-from clrfast._sweep._sources._tables import columns_of, runs_of
+from clrfast._sweep._sources._tables import columns_of, row_labels, runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,8 @@ class FrameSource(Source):
         count = len(value)
         nothing = np.full(count, np.nan)
         if columns.rows_are_runs:
-            labels: Sequence[Any] = range(count)
+            names = [""] * count if columns.run is None else list(self._frame[columns.run])
+            labels: Sequence[Any] = row_labels(0, names)
             run = np.arange(count)
         else:
             cells = list(self._frame[columns.run])

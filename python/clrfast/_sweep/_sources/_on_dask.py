@@ -65,8 +65,10 @@ class ParquetParts(Source):
             elif columns is None:
                 own.append((path, None, None))
             else:
-                parts = [delayed(_read)(path, some, columns, question) for some in self._cuts(groups, columns)]
-                if columns.run is None:
+                parts = [
+                    delayed(_read)(path, some, columns, question) for some in self._cuts(groups, columns)
+                ]
+                if not columns.shared:
                     own.append((path, columns, _merged(parts)))
                 else:
                     shared.setdefault(columns, []).extend(parts)

@@ -55,7 +55,8 @@ def _runs(
     part: Mapping[str, Any], columns: Columns, seen: int, count: int
 ) -> tuple[NDArray[np.intp], Sequence[Hashable]]:
     if columns.rows_are_runs:
-        return np.arange(count), range(seen, seen + count)
+        cells = [""] * count if columns.run is None else part[columns.run].to_pylist()
+        return np.arange(count), [(seen + row, cell) for row, cell in enumerate(cells)]
     if columns.run is None:
         return np.zeros(count, np.intp), [""]
     places, values = _encoded(part[columns.run])

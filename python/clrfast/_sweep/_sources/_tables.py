@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from clrfast._sweep._columns import is_result, peak_lr_in, run_in, step_in
+from clrfast._sweep._columns import is_result, may_repeat, peak_lr_in, run_in, step_in
 from clrfast._sweep._histories import Histories, Rows
 from clrfast._sweep._run import SettingValue
 from clrfast._sweep._sources._beside import settings_beside, settings_in_name
@@ -35,6 +36,11 @@ class Columns(NamedTuple):
     rows_are_runs: bool = False
 
     @property
+    def shared(self) -> bool:
+        """Whether the rows of a run may be in several tables."""
+        return self.run is not None and not self.rows_are_runs
+
+    @property
     def numbers(self) -> list[str]:
         """The columns that must hold numbers, the metric first."""
         return [name for name in (self.metric, self.lr, self.step) if name is not None]
@@ -60,10 +66,15 @@ def columns_of(names: Sequence[str], question: Question, *, alone: bool) -> Colu
     settings = [
         name for name in names if name not in taken and (name in question.wanted or not is_result(name))
     ]
-    many = run is None and alone
+    many = alone and (run is None or (step is None and question.run is None and may_repeat(run)))
     return Columns(
         metric, lr, None if many else step, run, tuple(dict.fromkeys(settings))[:_MOST_SETTINGS], many
     )
+
+
+@functools.lru_cache(maxsize=64)  # tables by the thousand have the same columns
+def _cached_columns(names: tuple[str, ...], question: Question, alone: bool) -> Columns | None:
+    return columns_of(names, question, alone=alone)
 
 
 class Tables(Source):
@@ -114,18 +125,19 @@ def _read(
     form = format_of(files.path)
     assert form is not None
     decoder = form.decoder(files)
-    columns = columns_of(decoder.names, question, alone=alone)
-    beside = beside_of(files.paths, table.name)
+    columns = _cached_columns(tuple(decoder.names), question, alone)
+    shares = columns is not None and columns.shared and form.decoder is Parquet
+    beside = {} if shares else beside_of(files.paths, table.name)
     if columns is None:
         yield FoundRun(table.name, beside, None)
         return
     if form is EVENTS:  # which have a scalar a row, and settings elsewhere
         columns = columns._replace(settings=())
     if isinstance(decoder, Parquet):
-        histories = shared.get(columns) if columns.run is not None else None
+        histories = shared.get(columns) if columns.shared else None
         histories = histories or question.histories(len(columns.settings))
         add_parquet(histories, decoder, range(len(decoder.group_rows)), columns, files.path)
-        if columns.run is not None:
+        if columns.shared:
             shared[columns] = histories
             return
     else:
@@ -156,6 +168,11 @@ def _decoded(files: RunFiles, decoder: Decoder, columns: Columns, question: Ques
     return histories
 
 
+def row_labels(first: int, cells: Sequence[Any]) -> list[Hashable]:
+    """Return labels that differ for rows that are a run each, whatever they are called."""
+    return [(first + row, cell) for row, cell in enumerate(cells)]
+
+
 def _rows(
     part: DecodedRows, numbers: Sequence[str], columns: Columns, numeric: Sequence[str], histories: Histories
 ) -> Rows:
@@ -165,7 +182,7 @@ def _rows(
     metric = found[columns.metric]
     labels: Sequence[Hashable]
     if columns.rows_are_runs:
-        labels, run = range(histories.seen, histories.seen + count), np.arange(count)
+        labels, run = row_labels(histories.seen, part.labels or [""] * count), np.arange(count)
     elif part.labels is None:
         labels, run = [""], np.zeros(count, np.intp)
     else:
@@ -221,7 +238,8 @@ def runs_of(
 
 def _name(label: Any, columns: Columns, table: str) -> str:
     if columns.rows_are_runs:
-        text = f"row {label + 1}"
+        row, cell = label
+        text = str(cell) if cell not in (None, "") else f"row {row + 1}"
     else:
         text = str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
     return f"{table}: {text}" if table else text

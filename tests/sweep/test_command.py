@@ -1,0 +1,81 @@
+"""``clrfast sweep``: what it prints, saves and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import sweep_runs
+from clrfast._cli import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "runs").mkdir()
+    sweep_runs.table(tmp_path / "runs", sweep_runs.made(40))
+    return tmp_path / "runs"
+
+
+def test_text(folder, capsys):
+    assert main(["sweep", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    for words in ("40 runs", "best_lr", "costs under 5%", "batch_size^(0.", "confidence: "):
+        assert words in shown
+
+
+def test_json_is_all_of_the_output(folder, capsys):
+    assert main(["sweep", str(folder), "--json", "--by", "batch_size", "--take", "best"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [move["setting"] for move in found["moves"]] == ["batch_size"]
+    assert len(found["runs"]) == 40
+
+
+def test_pictures(folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("plotly")
+    picture, page = tmp_path / "sweep.png", tmp_path / "sweep.html"
+    assert main(["sweep", str(folder), "--plot", str(picture), "--html", str(page)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "Sweep: runs" in page.read_text()
+
+
+def test_what_was_not_used_is_told(folder, capsys):
+    path = folder / "wandb_export.csv"
+    path.write_text(path.read_text() + "crashed,failed,2026,1,0.1,64,adam,,\n")
+    assert main(["sweep", str(folder)]) == 0
+    assert "clrfast: warning: 1 run has no value of the metric" in capsys.readouterr().err
+
+
+def test_names_do_not_steer_the_terminal(folder, capsys):
+    path = folder / "wandb_export.csv"
+    path.write_text(path.read_text().replace("optimizer", "opt\x1b[31mimizer").replace("adam", "ad\x1b[2Jam"))
+    assert main(["sweep", str(folder)]) == 0
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--metric", "lost"], 1, "metric must be a name that runs have"),
+        (["--take", "first"], 2, "must be last, best or a whole number of at least 1, got 'first'"),
+        (["--by", "width"], 1, "by must hold settings of the runs"),
+        (["--plot", "picture.gif"], 2, "must end in .png or .svg or .pdf"),
+    ],
+)
+def test_wrong_usage(folder, capsys, options, status, message):
+    try:
+        assert main(["sweep", str(folder), *options]) == status
+    except SystemExit as stop:
+        assert stop.code == status
+    assert message in capsys.readouterr().err
+
+
+def test_an_input_is_never_overwritten(folder, capsys):
+    pytest.importorskip("plotly")
+    page = folder / "page.html"
+    page.hardlink_to(folder / "wandb_export.csv")
+    assert main(["sweep", str(folder), "--html", str(page)]) == 1
+    assert "--html must be another file than" in capsys.readouterr().err
