@@ -1,7 +1,7 @@
-"""How long a search of many runs takes from Parquet, against a group-by of pandas and of Polars on the same files.
+"""How long a search of many runs takes from Parquet, against a group-by of pandas and of Polars on the same.
 
-The group-by only finds each run's last loss and highest rate, which is checked against ours; the fit of the valley,
-its intervals and exponents are ours alone, and their time is in ours.
+The group-by only finds each run's last loss and highest rate, which is checked against ours; the fit of the
+valley, its intervals and exponents are ours alone, and their time is in ours.
 
 Run: python benchmarks/sweep.py [--runs N] [--rows N] [--files N] [--rounds N]
 """
@@ -25,7 +25,7 @@ from timing import medians, report
 
 
 def write(folder: Path, runs: int, rows: int, files: int) -> None:
-    """Write the histories of runs, of each in one piece, in some files or, with as many files as runs, in one each."""
+    """Write the histories of runs, each in one piece, in some files; with as many as runs, in one each."""
     random = np.random.default_rng(0)
     lr = 10 ** random.uniform(-5, 0, runs)
     batch = 2 ** random.integers(4, 10, runs)

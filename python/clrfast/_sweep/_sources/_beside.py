@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -31,7 +30,7 @@ def settings_beside(folder: Path) -> dict[str, SettingValue]:
     Raises:
         ValueError: There is a file of settings, and it cannot be read.
     """
-    there = set(os.listdir(folder))
+    there = {path.name for path in folder.iterdir()}
     for name in FILES:
         if name.partition("/")[0] in there and (folder / name).is_file():
             return settings_of(_load(folder / name))
