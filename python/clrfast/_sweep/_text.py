@@ -28,7 +28,7 @@ def text_of(sweep: Findings) -> str:
         lines.append(f"  (costs are shares of {sweep.cost_of})")
     lines += [move_text(move) for move in sweep.moves]
     lines += [f"confidence: {sweep.confidence}", *(f"  - {reason}" for reason in sweep.reasons)]
-    lines += [f"not used: {problem}" for problem in sweep.problems]
+    lines += [f"note: {problem}" for problem in sweep.problems]
     return "\n".join(map(visible, lines))
 
 

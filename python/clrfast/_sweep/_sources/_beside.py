@@ -10,9 +10,10 @@ from typing import Any
 
 from clrfast._require import require
 from clrfast._sweep._run import SettingValue
-from clrfast.logs._readers import COMPRESSED, FORMATS
+from clrfast.logs._readers import FORMATS
 from clrfast.logs._readers._files import OnDisk
 from clrfast.logs._readers._json import flat
+from clrfast.logs._readers._unpack import COMPRESSED
 
 # In order of preference: the first that is there counts.
 FILES = (

@@ -10,7 +10,8 @@ import numpy as np
 from clrfast._sweep._histories import Histories, Rows
 from clrfast._sweep._settings import number_of
 from clrfast._sweep._sources._source import FoundRun, Question, Report, Source
-from clrfast._sweep._sources._tables import columns_of, row_labels, runs_of
+from clrfast._sweep._sources._table_columns import columns_of, row_labels
+from clrfast._sweep._sources._tables import runs_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from dask.base import compute
 from dask.delayed import Delayed, delayed
 
 from clrfast._sweep._histories import Histories
 from clrfast._sweep._sources._frame import FrameSource
 from clrfast._sweep._sources._parquet import add_batch, add_parquet
 from clrfast._sweep._sources._source import FoundRun, Question, Report, Source
-from clrfast._sweep._sources._tables import Columns, beside_of, columns_of, runs_of
+from clrfast._sweep._sources._table_columns import Columns, columns_of
+from clrfast._sweep._sources._tables import beside_of, runs_of
 from clrfast.logs._readers._arrow import Parquet, sound_columns
 from clrfast.logs._readers._files import File
 from clrfast.logs._readers._run_files import RunFiles
@@ -54,7 +54,7 @@ class ParquetParts(Source):
     def runs(self, question: Question, report: Report) -> Iterator[FoundRun]:
         """Yield the runs of files without a column of runs, and then all others."""
         alone = len(self.files) == 1
-        looked_at = compute(*(delayed(_look)(path, question, alone) for path in self.files))
+        looked_at = _all_of([delayed(_look)(path, question, alone) for path in self.files])
         own: list[tuple[File, Columns | None, Delayed | None]] = []
         shared: dict[Columns, list[Delayed]] = {}
         for path, (columns, groups, problem) in zip(self.files, looked_at):
@@ -72,8 +72,8 @@ class ParquetParts(Source):
                     own.append((path, columns, _merged(parts)))
                 else:
                     shared.setdefault(columns, []).extend(parts)
-        states = compute(*(state for *_, state in own if state is not None), *map(_merged, shared.values()))
-        rest = iter(states)
+        states = [*(state for *_, state in own if state is not None), *map(_merged, shared.values())]
+        rest = iter(_all_of(states))
         for path, columns, _ in own:
             name = self._called(path)
             beside = beside_of([path], name)
@@ -159,7 +159,13 @@ def _of_frame(
     return histories, []
 
 
-def _merged(parts: list[Delayed]) -> Delayed:
+def _all_of(tasks: list[Any]) -> list[Any]:
+    """Return the results of all tasks, in their order."""
+    found: list[Any] = delayed(list)(tasks).compute()
+    return found
+
+
+def _merged(parts: list[Delayed]) -> Any:
     """Return what puts the results of tasks together, in their order, by a tree."""
     merge = delayed(_appended)
     while len(parts) > _STATES_A_TASK:

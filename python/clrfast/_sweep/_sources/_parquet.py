@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clrfast._sweep._histories import Histories, Rows
+from clrfast._sweep._sources._table_columns import Columns, row_labels
 from clrfast.logs._readers._arrow import Parquet, numbers_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from clrfast._sweep._sources._tables import Columns
 
 
 def add_parquet(
@@ -56,7 +55,7 @@ def _runs(
 ) -> tuple[NDArray[np.intp], Sequence[Hashable]]:
     if columns.rows_are_runs:
         cells = [""] * count if columns.run is None else part[columns.run].to_pylist()
-        return np.arange(count), [(seen + row, cell) for row, cell in enumerate(cells)]
+        return np.arange(count), row_labels(seen, cells)
     if columns.run is None:
         return np.zeros(count, np.intp), [""]
     places, values = _encoded(part[columns.run])
