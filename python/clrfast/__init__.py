@@ -31,6 +31,10 @@ from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
+from clrfast._sweep import Move as Move
+from clrfast._sweep import Sweep as Sweep
+from clrfast._sweep import SweptRun as SweptRun
+from clrfast._sweep import sweep as sweep
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes
@@ -44,6 +48,7 @@ __all__ = [
     "Analysis",
     "BatchSizes",
     "Log",
+    "Move",
     "NoSuggestionError",
     "NoiseScale",
     "Probes",
@@ -51,6 +56,8 @@ __all__ = [
     "RangeTest",
     "Schedule",
     "Suggestion",
+    "Sweep",
+    "SweptRun",
     "analysis",
     "analyze",
     "apply_lr",
@@ -66,6 +73,7 @@ __all__ = [
     "schedule",
     "schedules",
     "smoothing",
+    "sweep",
     "trackers",
 ]
 

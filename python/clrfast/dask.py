@@ -6,15 +6,15 @@ The answers are those of :mod:`clrfast.analysis` for the same rows, to rounding.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
 from clrfast import _core
 from clrfast._require import require
+from clrfast._sweep._collect import options_of, swept
+from clrfast._sweep._sources._frame import is_frame
 from clrfast.analysis._columns import bad_rate, in_groups
 from clrfast.analysis._runs import table_of
 from clrfast.analysis._state import State
@@ -22,20 +22,25 @@ from clrfast.logs._readers import format_of
 from clrfast.logs._readers._arrow import Parquet, numbers_in, sound_columns
 from clrfast.logs._readers._files import File
 from clrfast.logs._readers._find_runs import PathOrPaths, find_runs
+from clrfast.logs._readers._limits import MAX_EXPANSION
 from clrfast.logs._readers._names import find
 from clrfast.logs._readers._run_files import RunFiles
+from clrfast.logs._readers._walk import natural
 
 require("dask", "clrfast.dask", "dask")
 
 from dask.delayed import Delayed, delayed  # noqa: E402 - after the check that says how to install it
 
+from clrfast._sweep._sources._on_dask import FrameParts, ParquetParts  # noqa: E402 - likewise
+
 if TYPE_CHECKING:
     from dask.dataframe import DataFrame
     from numpy.typing import NDArray
 
+    from clrfast._sweep import Sweep
     from clrfast.analysis._analysis import Analysis
 
-__all__ = ["analyze", "analyze_runs"]
+__all__ = ["analyze", "analyze_runs", "sweep"]
 
 PathsOrFrame = Union[PathOrPaths, "DataFrame"]
 
@@ -98,6 +103,40 @@ def analyze_runs(
     return table
 
 
+def sweep(
+    source: PathsOrFrame,
+    *,
+    metric: str | None = None,
+    mode: str | None = None,
+    take: str | int = "last",
+    lr: str | None = None,
+    run: str | None = None,
+    step: str | None = None,
+    by: Iterable[str] | None = None,
+    settings: Iterable[str] | None = None,
+) -> Sweep:
+    """Read what a search left behind in Parquet, and say what it shows, as :func:`clrfast.sweep` does.
+
+    Each task reads some row groups and returns a few numbers of each run; the answer is, bit for bit, that of
+    :func:`clrfast.sweep` on the same files.
+
+    Args:
+        source: as :func:`analyze` takes it. A file without a column of runs is a run, or, where it is the
+            only one, has a row a run.
+        metric, mode, take, lr, run, step, by, settings: as :func:`clrfast.sweep` takes them.
+
+    Returns:
+        What was found; what could not be read is in `problems`.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: as :func:`clrfast.sweep` does.
+    """
+    asked = options_of(metric, mode, take, lr, run, step, by, settings, MAX_EXPANSION)
+    if is_frame(source):
+        return swept([FrameParts(source)], asked, [])
+    return swept([ParquetParts(_files(source), _ROWS_A_TASK)], asked, [])
+
+
 class _Columns(NamedTuple):
     lr: str
     loss: str
@@ -148,7 +187,7 @@ def _files(source: Any) -> list[File]:
     files: list[File] = []
     for path in [source] if isinstance(source, (str, os.PathLike)) else source:
         found = {file for one in find_runs(path, _refuse) for file in one.paths}
-        files += sorted(filter(_is_parquet, found), key=_natural)
+        files += sorted(filter(_is_parquet, found), key=natural)
     if not files:
         raise FileNotFoundError(f"{source}: no Parquet file there")
     return files
@@ -157,14 +196,6 @@ def _files(source: Any) -> list[File]:
 def _is_parquet(path: File) -> bool:
     form = format_of(path)
     return form is not None and form.decoder is Parquet
-
-
-def _natural(path: File) -> list[list[str | int]]:
-    """Return what sorts part.9 before part.10."""
-    return [
-        [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part)]
-        for part in Path(str(path)).parts
-    ]
 
 
 def _open(path: File) -> RunFiles:

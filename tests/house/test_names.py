@@ -29,6 +29,8 @@ RESULTS = (
     clrfast.Probes,
     clrfast.BatchSizes,
     clrfast.NoiseScale,
+    clrfast.Sweep,
+    clrfast.Move,
 )
 
 

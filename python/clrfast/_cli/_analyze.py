@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-expansion",
         metavar="N",
-        type=_expansion,
+        type=expansion,
         default=MAX_EXPANSION,
         help="how many times larger compressed files may become (default: %(default)g)",
     )
@@ -130,7 +130,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 
 def _read(options: argparse.Namespace) -> Results:
     columns = (options.lr_column, options.loss_column, options.step_column, options.run_column)
-    request = Request(*columns, options.max_expansion, _flag)
+    request = Request(*columns, options.max_expansion, flag)
     paths = options.paths[0] if len(options.paths) == 1 else options.paths
     problems: list[str] = []
     runs = find_runs(paths, problems.append)
@@ -146,12 +146,13 @@ def _read(options: argparse.Namespace) -> Results:
     return ruled(reading, names, smoothed=options.smoothed, rows=rows)
 
 
-def _flag(argument: str) -> str:
+def flag(argument: str) -> str:
     """Return what an argument of the reader is called here."""
     return f"--{argument.replace('_', '-')}"
 
 
-def _expansion(text: str) -> float:
+def expansion(text: str) -> float:
+    """Return how many times larger files may become, from what was typed."""
     try:
         return _check.real("it", float(text), least=1)
     except ValueError:

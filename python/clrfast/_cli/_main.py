@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import clrfast
-from clrfast._cli import _recover
+from clrfast._cli import _recover, _sweep
 from clrfast._cli._analyze import add_arguments
 from clrfast._cli._completion import PrintCompletion
 from clrfast._cli._output import Parser, as_json, finish, show, tell, warnings_told
@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
 
     analyze = commands.add_parser("analyze", help="find the phases of range tests' logs, suggest ranges")
     add_arguments(analyze)
+
+    sweep = commands.add_parser(
+        "sweep", help="what a search left behind: the best rate, its basin, how it moves"
+    )
+    _sweep.add_arguments(sweep)
 
     recover = commands.add_parser("recover", help="the state before a range test that was killed")
     _recover.add_arguments(recover)

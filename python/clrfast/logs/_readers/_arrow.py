@@ -32,6 +32,7 @@ class Parquet(Decoder):
         try:
             self._parquet = parquet.ParquetFile(file.seekable(), page_checksum_verification=True)
             self.names = self._parquet.schema_arrow.names
+            self.words = _words(self._parquet.schema_arrow)
             footer = self._parquet.metadata
             self.group_rows = [footer.row_group(k).num_rows for k in range(footer.num_row_groups)]
         except _damage() as error:
@@ -79,6 +80,7 @@ class Arrow(Decoder):
         try:
             self._batches, self._ends = _batches(file)
             self.names = self._batches.schema.names
+            self.words = _words(self._batches.schema)
         except _damage() as error:
             raise ValueError(f"{file.path}: not an Arrow file, or cut short: {error}") from error
 
@@ -126,6 +128,19 @@ def _damage() -> tuple[type[Exception], ...]:
     import pyarrow as pa
 
     return (OSError, pa.ArrowException, UnicodeDecodeError)
+
+
+def _words(schema: Any) -> list[str]:
+    """Return the columns that cannot be cast to numbers whatever they hold."""
+    import pyarrow as pa
+
+    kinds = pa.types
+    return [
+        field.name
+        for field in schema
+        if not (kinds.is_integer(field.type) or kinds.is_floating(field.type) or kinds.is_decimal(field.type))
+        and not (kinds.is_boolean(field.type) or kinds.is_null(field.type))
+    ]
 
 
 def _decoded(

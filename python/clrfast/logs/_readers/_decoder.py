@@ -31,6 +31,7 @@ class Decoder(ABC):
 
     names: Sequence[str]
     sparse: bool = False  # each row gives one number: the rows of a step belong together
+    words: Sequence[str] = ()  # those of `names` that hold no numbers, where the format itself says so
 
     @abstractmethod
     def rows(self, numbers: Sequence[str], label: str | None) -> Iterator[DecodedRows]:

@@ -21,7 +21,7 @@ class Json(Decoder):
     def __init__(self, file: RunFiles) -> None:
         """Read all of the file."""
         self._file = file
-        found = _load(file)
+        found = load_json(file)
         if isinstance(found, dict) and isinstance(found.get("log_history"), list):
             found = found["log_history"]
         content = _content(found)
@@ -140,7 +140,12 @@ def _number_or_none(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and abs(value) < 2**53 else None
 
 
-def _load(file: RunFiles) -> Any:
+def load_json(file: RunFiles) -> Any:
+    """Return what a file of JSON holds, or what precedes its damage, which is then reported.
+
+    Raises:
+        ValueError: Nothing of it can be read.
+    """
     try:
         text = file.whole().decode("utf-8-sig")
     except UnicodeDecodeError as error:

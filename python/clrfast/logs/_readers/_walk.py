@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator
 from itertools import dropwhile
 from pathlib import Path
@@ -16,6 +17,14 @@ def files_below(folder: Path) -> list[Path]:
     """Return the regular files in a folder and in all below it that are not hidden, sorted."""
     found = (Path(inner, name) for inner, _, names in os.walk(folder) for name in names)
     return sorted(file for file in found if not file.name.startswith(".") and file.is_file())
+
+
+def natural(path: object) -> list[list[str | int]]:
+    """Return what sorts part.9 before part.10."""
+    return [
+        [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part)]
+        for part in Path(str(path)).parts
+    ]
 
 
 def matches(pattern: Path) -> list[Path]:
