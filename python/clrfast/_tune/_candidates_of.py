@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from clrfast import _check
+from clrfast._tune._choice import Confidence
 from clrfast._tune._settings import (
     CYCLED,
     Group,
@@ -18,21 +19,27 @@ from clrfast._tune._settings import (
     sums_up,
 )
 
-MomentumAsked = Union[bool, Iterable[Momentum]]
-DecayAsked = Union[bool, Iterable[float]]
+MomentumAsked = Union[bool, None, Iterable[Momentum]]
+DecayAsked = Union[bool, None, Iterable[float]]
+Momenta = Union[bool, None, list[Momentum]]  # such an argument, checked
+Decays = Union[bool, None, list[float]]
 _MOMENTA: tuple[Momentum, ...] = (0.8, 0.9, 0.95, 0.99, CYCLED)
+# At the rate that goes with it, no momentum gains over these what to find it costs: docs/tune.md.
+_ALIKE = (0.8, 0.95)
+_OTHERS = "weight_decay=True tries others"
+_SLOW = 0.5  # and a weight decay for which lr * weight_decay * steps is at most this
 _FACTOR = 3.0  # from one weight decay to the next
 _TIME_SCALES = (0.1, 0.3, 1.0)  # of all steps, where there is no decay to start from
 _BOUND = 10.0  # how far the centre moves from what the optimizer has
 
 
-def check_momentum(asked: Any) -> bool | list[Momentum]:
-    """Return whether momentum is tuned, or the candidates.
+def check_momentum(asked: Any) -> Momenta:
+    """Return whether momentum is tuned, None where that depends on it, or the candidates.
 
     Raises:
         TypeError, ValueError: It is neither.
     """
-    if isinstance(asked, bool):
+    if asked is None or isinstance(asked, bool):
         return asked
     return [_one_momentum(f"momentum[{i}]", one) for i, one in enumerate(_listed("momentum", asked))]
 
@@ -46,13 +53,13 @@ def _one_momentum(name: str, value: Any) -> Momentum:
     return low, _check.real(f"{name}[1]", value[1], above=low, below=1.0)
 
 
-def check_weight_decay(asked: Any) -> bool | list[float]:
-    """Return whether weight decay is tuned, or the candidates.
+def check_weight_decay(asked: Any) -> Decays:
+    """Return whether weight decay is tuned, None where that depends on it, or the candidates.
 
     Raises:
         TypeError, ValueError: It is neither.
     """
-    if isinstance(asked, bool):
+    if asked is None or isinstance(asked, bool):
         return asked
     listed = _listed("weight_decay", asked)
     return [_check.real(f"weight_decay[{i}]", one, least=0.0) for i, one in enumerate(listed)]
@@ -60,15 +67,43 @@ def check_weight_decay(asked: Any) -> bool | list[float]:
 
 def _listed(name: str, asked: Any) -> list[Any]:
     if isinstance(asked, (str, bytes, Mapping)) or not isinstance(asked, Iterable):
-        raise TypeError(f"{name} must be True, False or a list of candidates, got {asked!r}")
+        raise TypeError(f"{name} must be True, False, None or a list of candidates, got {asked!r}")
     listed = list(asked)
     if not listed:
-        raise ValueError(f"{name} must be True, False or a list of candidates, got an empty one")
+        raise ValueError(f"{name} must be True, False, None or a list of candidates, got an empty one")
     return listed
 
 
-def momenta(asked: bool | list[Momentum], groups: list[Group], cycles: bool) -> tuple[list[Momentum], str]:
-    """Return the momenta to try beside that of now, which comes first; alone, with a reason, where none is.
+class Grid(NamedTuple):
+    """What is tried of one hyperparameter.
+
+    Attributes:
+        values: That of now first, if there is one; no others where nothing is tried.
+        said: Where nothing is tried, why; otherwise what is to be said of them.
+        confidence: Where nothing is tried, how sure it is that nothing is lost.
+    """
+
+    values: list[Any]
+    said: list[str]
+    confidence: Confidence = "low"
+
+    @property
+    def now(self) -> Any:
+        """What the optimizer has; None where it has none."""
+        return self.values[0] if self.values else None
+
+    @property
+    def others(self) -> int:
+        """How many are tried beside that of now."""
+        return max(len(self.values) - 1, 0)
+
+    def without(self, reason: str) -> Grid:
+        """Return that of now alone, with the reason, unless there already is one."""
+        return Grid(self.values[:1], [reason]) if self.others else self
+
+
+def momenta(asked: Momenta, groups: list[Group], cycles: bool) -> Grid:
+    """Return the momenta to try.
 
     Args:
         asked: What `check_momentum` returned.
@@ -78,11 +113,16 @@ def momenta(asked: bool | list[Momentum], groups: list[Group], cycles: bool) -> 
     now = one_momentum(groups)
     if now is None:
         some = any(map(has_momentum, groups))
-        return [], "the groups have different momenta" if some else "the optimizer has no momentum"
+        return Grid([], ["the groups have different momenta" if some else "the optimizer has no momentum"])
     if asked is False:
-        return [now], "not asked for"
-    tried = [m for m in (_MOMENTA if asked is True else asked) if cycles or not isinstance(m, tuple)]
-    return [now, *(m for m in tried if m != now)], ""
+        return Grid([now], ["not asked for"])
+    if asked is None and _ALIKE[0] <= now <= _ALIKE[1]:
+        said = f"from {_ALIKE[0]} to {_ALIKE[1]} it matters little: momentum=True tries others"
+        return Grid([now], [said], "medium")
+    every = asked if isinstance(asked, list) else _MOMENTA
+    tried = [m for m in every if m != now and (cycles or not isinstance(m, tuple))]
+    said = "lr / (1 - momentum) is held" if all(map(sums_up, groups)) else "the rate is the same for all"
+    return Grid([now, *tried], [said])
 
 
 def rate_for(max_lr: float, now: Momentum, momentum: Momentum, groups: list[Group]) -> float:
@@ -93,41 +133,48 @@ def rate_for(max_lr: float, now: Momentum, momentum: Momentum, groups: list[Grou
 
 
 def weight_decays(
-    asked: bool | list[float],
+    asked: Decays,
     optimizers: Iterable[Any],
     lrs: tuple[float, float],
-    step_length: float,
     total_steps: int,
-) -> tuple[list[float], list[str]]:
-    """Return the weight decays to try beside that of now, which comes first, and what is to be said of them.
+) -> Grid:
+    """Return the weight decays to try.
 
     Args:
         asked: What `check_weight_decay` returned.
         optimizers: The optimizers.
         lrs: The highest rate that they have, and the one that was chosen.
-        step_length: By what the chosen rate is multiplied by the momentum, 1 / (1 - m) for SGD's.
         total_steps: Steps of the training to come.
     """
     pairs = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
-    now = decays(group for _, group in pairs)
-    if now is None:
-        return [], ["the optimizer has no weight decay"]
-    kinds = {is_decoupled(optimizer, group) for optimizer, group in pairs}
-    largest, lr = max(now), lrs[1]
+    groups = [group for _, group in pairs]
+    each = decays(groups)
+    if each is None:
+        return Grid([], ["the optimizer has no weight decay"])
+    now, kinds = max(each), {is_decoupled(*pair) for pair in pairs}
     if asked is False:
-        return [largest], ["not asked for"]
-    if asked is not True:
-        return [largest, *(one for one in asked if one != largest)], []
+        return Grid([now], ["not asked for"])
+    if isinstance(asked, list):
+        return Grid([now, *(one for one in asked if one != now)], [])
     if len(kinds) > 1:
-        return [largest], ["the optimizers decay in different ways"]
-    if largest == 0:
-        if "betas" in pairs[0][1] and kinds == {False}:
-            return [0.0], ["it would be a part of the gradient, which Adam divides by its size: see AdamW"]
-        scales = [scale / (lr * step_length * total_steps) for scale in _TIME_SCALES]
-        return [0.0, *scales], [f"lr * weight_decay * steps = {', '.join(map(str, _TIME_SCALES))} are tried"]
-    centre, said = largest, []
+        return Grid([now], ["the optimizers decay in different ways"])
+    divides = kinds == {False} and not all("dampening" in group for group in groups)
+    if divides and (asked is None or now == 0):
+        said = "as a part of the gradient, which this optimizer divides by its size, it acts otherwise"
+        return Grid([now], [f"{said}: AdamW's is tuned" if now == 0 else f"{said}: {_OTHERS}"])
+    # What a weight that gets no gradient loses at the peak, in the steps of the training: SGD's momentum
+    # multiplies that too.
+    momentum = one_momentum(groups) or 0.0
+    at_one = lrs[1] * total_steps / (1 - momentum if all(map(sums_up, groups)) else 1.0)
+    if asked is None and now * at_one <= _SLOW:
+        said = f"lr * weight_decay * steps is {now * at_one:.2g}, which matters little: {_OTHERS}"
+        return Grid([now], [said], "medium")
+    if now == 0:
+        said = f"such that lr * weight_decay * steps is {', '.join(map(str, _TIME_SCALES))}"
+        return Grid([0.0, *(scale / at_one for scale in _TIME_SCALES)], [said])
+    centre, said = now, f"in steps of a factor of {_FACTOR:g}"
     if kinds == {True} and lrs[0] > 0:
-        centre = largest * min(max(lrs[0] / lr, 1 / _BOUND), _BOUND)
-        said = [f"lr * weight_decay is held around {centre:.2g} (arXiv:2505.13738)"]
+        centre = now * min(max(lrs[0] / lrs[1], 1 / _BOUND), _BOUND)
+        said += f" around {centre:.2g}, which holds lr * weight_decay (arXiv:2505.13738)"
     tried = [0.0, centre / _FACTOR, centre, centre * _FACTOR]
-    return [largest, *(one for one in tried if abs(one - largest) > 0.2 * largest)], said
+    return Grid([now, *(one for one in tried if abs(one - now) > 0.2 * now)], [said])

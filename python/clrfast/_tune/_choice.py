@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from clrfast._tune._short_trainings import Trained
 
+Confidence = Literal["high", "medium", "low"]
 _PAIRS = 2.0  # standard errors of the paired difference that set two candidates apart, and twice that: surely
 _WORTH = 0.01  # of what a short training falls: to gain less is not worth leaving what there is
 
@@ -54,7 +55,7 @@ class Choice:
     loss: NDArray[np.float64]
     excess: NDArray[np.float64]
     excess_se: NDArray[np.float64]
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     reasons: tuple[str, ...]
     steps: int
     max_lr: NDArray[np.float64]
@@ -118,12 +119,10 @@ class Choice:
         return f"<Choice: {self.name} {text_of(self.value)} of {len(self.candidates)}, {self.confidence}>"
 
 
-def kept(name: str, value: Any, *reasons: str) -> Choice:
+def kept(name: str, value: Any, *reasons: str, confidence: Confidence = "low") -> Choice:
     """Return that a hyperparameter stays as it is, untried."""
-    none = np.empty(0)
-    return Choice(
-        name, value, value, (), none, none, none, "low", reasons, 0, none, np.empty((0, 0), dtype=np.float64)
-    )
+    none, rows = np.empty(0), np.empty((0, 0))
+    return Choice(name, value, value, (), none, none, none, confidence, reasons, 0, none, rows)
 
 
 def best_of(
@@ -191,7 +190,7 @@ def _why(
     pairs: Sequence[tuple[float, float]],
     chosen: int,
     best: int,
-) -> tuple[list[str], Literal["high", "medium", "low"]]:
+) -> tuple[list[str], Confidence]:
     """Return why it was chosen, and how sure that is."""
     if not np.isfinite(scores).any():
         return ["all diverged: what there is stays"], "low"

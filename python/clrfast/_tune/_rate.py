@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clrfast._range_test._loop import ramps
 from clrfast._range_test._verify import verified
-from clrfast._tune._choice import Choice, kept
+from clrfast._tune._choice import Choice, Confidence, kept
 from clrfast.analysis import NoSuggestionError, Probes
 from clrfast.logs import Log
 
@@ -77,7 +77,7 @@ def _choice(
     max_lr: float,
     now: float,
     probes: Probes | None,
-    confidence: Literal["high", "medium", "low"],
+    confidence: Confidence,
     reasons: tuple[str, ...],
 ) -> Choice:
     if not isinstance(probes, Probes):

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from clrfast._range_test._length import steps_for
 from clrfast._range_test._training import Training
-from clrfast._tune._candidates_of import momenta, rate_for, weight_decays
+from clrfast._tune._candidates_of import Decays, Grid, Momenta, momenta, rate_for, weight_decays
 from clrfast._tune._choice import Choice, best_of, kept, text_of
 from clrfast._tune._made_schedules import rate_schedule
 from clrfast._tune._rate import Rate, choose_rate
-from clrfast._tune._settings import Momentum, Settings, mean_of, sums_up
+from clrfast._tune._settings import Momentum, Settings
 from clrfast._tune._short_trainings import ShortTrainings, Trained
 
 if TYPE_CHECKING:
     from clrfast.schedules import Schedule
 
 FEWEST_IN_ALL = 50  # steps of a range test
-_PROBES = 6  # at most, around a rate that a ramp suggests
+_PROBES = 11  # at most, the measurement of the start among them
+_UNTOLD = "no rate was found, and so nothing else can be told"
 _FEWEST, _MOST = 30, 200  # steps of a short training
 
 
@@ -80,67 +81,51 @@ class Search:
         return found._replace(choice=dataclasses.replace(found.choice, steps=self.spent))
 
     def others(
-        self, rate: Rate, momentum: bool | list[Momentum], weight_decay: bool | list[float]
+        self, rate: Rate, asked_momentum: Momenta, asked_decay: Decays
     ) -> tuple[float, Choice, Choice]:
         """Choose what goes with a rate.
 
         Args:
             rate: What `rate` has found.
-            momentum: Whether to tune the momentum, or what to try.
-            weight_decay: Likewise.
+            asked_momentum: Whether to tune the momentum, None where that depends on it, or what to try.
+            asked_decay: The same of the weight decay.
 
         Returns:
             The highest rate that goes with the momentum chosen, and the choices.
         """
         max_lr: float = rate.choice.value
-        if not rate.is_found:  # and so nothing else can be told
-            momentum, weight_decay = momentum and [], weight_decay and []
-        tried, why = momenta(momentum, self._groups, cycles=self._kind != "warmup_stable_decay")
-        length = 1 / (1 - mean_of(tried[0])) if tried and all(map(sums_up, self._groups)) else 1.0
-        decaying, said = weight_decays(
-            weight_decay, self._optimizers, (self._now, max_lr), length, self._total
-        )
-        first = Settings(max_lr, tried[0] if tried else None, decaying[0] if decaying else None)
-        with_momentum, with_decay = self._affordable(len(tried) - 1, len(decaying) - 1)
-        chosen = kept("momentum", first.momentum, why or self._too_small(len(tried)))
-        if with_momentum:
-            chosen = self._momentum(first, tried)
-        settings = self._with_momentum(first, chosen.value)
-        if len(decaying) <= 1:
-            return settings.max_lr, chosen, kept("weight_decay", settings.weight_decay, *said)
-        if not with_decay:
-            reason = self._too_small(len(decaying))
-            return settings.max_lr, chosen, kept("weight_decay", settings.weight_decay, reason)
-        return settings.max_lr, chosen, self._weight_decay(settings, decaying, said)
+        momentum = momenta(asked_momentum, self._groups, cycles=self._kind != "warmup_stable_decay")
+        decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), self._total)
+        if not rate.is_found:
+            momentum, decay = momentum.without(_UNTOLD), decay.without(_UNTOLD)
+        momentum, decay = self._afforded(momentum, decay)
+        settings = Settings(max_lr, momentum.now, decay.now)
+        chosen = self._momentum(settings, momentum)
+        settings = self._with_momentum(settings, chosen.value)
+        return settings.max_lr, chosen, self._weight_decay(settings, decay)
 
-    def _affordable(self, momenta: int, weight_decays: int) -> tuple[bool, bool]:
-        """Say which of both can be tried, and set how long each training is; they share that of now.
-
-        Args:
-            momenta: How many there are beside that of now.
-            weight_decays: Likewise.
-        """
+    def _afforded(self, momentum: Grid, decay: Grid) -> tuple[Grid, Grid]:
+        """Return what of both the budget allows, and set how long each training is; one is that of now."""
         left = self._budget - self.spent
-        for with_momentum, with_decay in ((True, True), (True, False), (False, True)):
-            count = with_momentum * max(momenta, 0) + with_decay * max(weight_decays, 0)
-            self._steps = min(_MOST, left // (count + 1))
-            if count and self._steps >= _FEWEST:
-                return with_momentum and momenta > 0, with_decay and weight_decays > 0
-        return False, False
+        small = f"the budget leaves {left} steps, too few for trainings of {_FEWEST} at least"
+        for grids in (
+            (momentum, decay),
+            (momentum, decay.without(small)),
+            (momentum.without(small), decay),
+        ):
+            self._steps = min(_MOST, left // (1 + sum(grid.others for grid in grids)))
+            if self._steps >= _FEWEST:
+                return grids
+        return momentum.without(small), decay.without(small)
 
-    def _too_small(self, trainings: int) -> str:
-        left = self._budget - self.spent
-        return f"the budget leaves {left} steps for {trainings} trainings, each of {_FEWEST} at least"
-
-    def _momentum(self, first: Settings, tried: list[Momentum]) -> Choice:
+    def _momentum(self, first: Settings, grid: Grid) -> Choice:
+        if not grid.others:
+            return kept("momentum", grid.now, *grid.said, confidence=grid.confidence)
         before = self.spent
-        settings = [self._with_momentum(first, momentum) for momentum in tried]
+        settings = [self._with_momentum(first, momentum) for momentum in grid.values]
         trained = [self._train(one, f"momentum {text_of(one.momentum)}") for one in settings]
         rates = [one.max_lr for one in settings]
-        held = [f"lr / (1 - momentum) is held at {rates[0] / (1 - mean_of(tried[0])):.3g}"]
-        return best_of(
-            "momentum", tried, trained, rates, self.spent - before, held if rates[0] != rates[-1] else []
-        )
+        return best_of("momentum", grid.values, trained, rates, self.spent - before, grid.said)
 
     def _with_momentum(self, first: Settings, momentum: Momentum | None) -> Settings:
         """Return settings with another momentum, and the rate that goes with it."""
@@ -149,16 +134,18 @@ class Search:
         max_lr = rate_for(first.max_lr, first.momentum, momentum, self._groups)
         return dataclasses.replace(first, max_lr=max_lr, momentum=momentum)
 
-    def _weight_decay(self, first: Settings, tried: list[float], said: list[str]) -> Choice:
+    def _weight_decay(self, first: Settings, grid: Grid) -> Choice:
+        if not grid.others:
+            return kept("weight_decay", grid.now, *grid.said, confidence=grid.confidence)
         before = self.spent
         start = self._train(first, "weight decay as it is")
         if start.again and self._training.validation is None:
-            reason = "losses of batches that were trained on before say nothing of it: give validation"
-            return kept("weight_decay", first.weight_decay, reason)
-        settings = [dataclasses.replace(first, weight_decay=one) for one in tried]
+            said = "losses of batches that were trained on before say little of it: give validation"
+            return dataclasses.replace(kept("weight_decay", grid.now, said), steps=self.spent - before)
+        settings = [dataclasses.replace(first, weight_decay=one) for one in grid.values]
         trained = [self._train(one, f"weight decay {text_of(one.weight_decay)}") for one in settings]
-        rates = [first.max_lr] * len(tried)
-        return best_of("weight_decay", tried, trained, rates, self.spent - before, said)
+        rates = [first.max_lr] * len(trained)
+        return best_of("weight_decay", grid.values, trained, rates, self.spent - before, grid.said)
 
     def _train(self, settings: Settings, title: str) -> Trained:
         """Train briefly; once with the same settings."""

@@ -34,8 +34,8 @@ def tune(
     total_steps: SupportsIndex,
     budget: SupportsIndex | None = None,
     validation: Iterable[Any] | Callable[[], Tensor | float] | None = None,
-    momentum: MomentumAsked = True,
-    weight_decay: DecayAsked = True,
+    momentum: MomentumAsked = None,
+    weight_decay: DecayAsked = None,
     schedule: Literal["one_cycle", "triangular", "warmup_stable_decay"] = "one_cycle",
     accumulate: SupportsIndex = 1,
     autocast: AbstractContextManager[Any] | None = None,
@@ -66,14 +66,17 @@ def tune(
             longest test needs are taken and kept in memory, and each test trains on these.
         total_steps: Steps of the training to come, >= 50.
         budget: Training steps that may be spent, >= 50. None, the default, is half of `total_steps`, or what
-            a range test and six probes may take, if that is more. Less may be spent.
+            a range test and its probes may take, if that is more. Less may be spent.
         validation: Batches that short trainings are compared by, in eval mode and without gradients after
             their last step; they are kept in memory, so give few. With `train_step`: a function that returns
             the loss. Without them, losses of training are compared, which say little of weight decay.
-        momentum: Whether to tune the momentum, or beta1 of Adam's family; or what to try beside that of now:
-            numbers from 0 to below 1, or pairs (base_momentum, max_momentum) for one that is cycled against
-            the rate.
-        weight_decay: Whether to tune the weight decay; or what to try beside that of now, numbers >= 0.
+        momentum: Whether to tune the momentum, or beta1 of Adam's family: True tries 0.8, 0.9, 0.95, 0.99,
+            and one that is cycled against the rate, beside that of now. Or a list of what to try: numbers
+            from 0 to below 1, and pairs (base_momentum, max_momentum) for one that is cycled. None, the
+            default, tries them where that of now is not from 0.8 to 0.95, between which it matters little.
+        weight_decay: Whether to tune the weight decay: True tries 0, a third of that of now and three times
+            it. Or a list of what to try, numbers >= 0. None, the default, tries them where lr *
+            weight_decay * steps is above 0.5, below which it matters little.
         schedule: What the recipe, and each short training, goes through: 'one_cycle', 'triangular' (two
             cycles between `base_lr` and `max_lr`), or 'warmup_stable_decay'.
         accumulate: Batches for each step, >= 1; the step's loss is their mean.
