@@ -74,7 +74,7 @@ class Recipe:
         """
         from clrfast._tune._apply import apply
 
-        return apply(self, optimizer)
+        return apply(optimizer, self.momentum, self.weight_decay, self.schedule, self.momentum_schedule)
 
     def plot(self) -> Figure:
         """Draw the losses of all that was tried, for each choice on axes of its own with a colour bar.
