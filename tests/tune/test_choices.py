@@ -77,8 +77,9 @@ def test_too_long_a_memory_is_left(kind: Any) -> None:
     choice = recipe.choices["momentum"]
     assert choice.candidates[0] == 0.995
     assert choice.candidates[-1] == (0.85, 0.95)
-    if kind is torch.optim.SGD:  # lr / (1 - momentum) is held
-        rates = [recipe.choices["max_lr"].value * (1 - np.mean(m)) / 0.005 for m in choice.candidates]
+    assert "made at 0.9" in choice.reasons[-1]
+    if kind is torch.optim.SGD:  # lr / (1 - momentum) is held at that of the range test
+        rates = [recipe.choices["max_lr"].value * (1 - np.mean(m)) / 0.1 for m in choice.candidates]
         np.testing.assert_allclose(choice.max_lr, rates)
         assert recipe.max_lr == choice.max_lr[choice.candidates.index(recipe.momentum)]
     else:
@@ -181,7 +182,6 @@ def test_where_nothing_can_be_learned_the_rate_is_a_guess() -> None:
     assert "no learning signal" in rate.reasons[0]
     assert "that of the ramp alone is taken" in rate.reasons
     assert (recipe.momentum, recipe.weight_decay) == (0.5, 0.0)
-    assert recipe.choices["momentum"].confidence == "low"
 
 
 def test_what_diverges_everywhere_keeps_its_rate() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from clrfast._range_test._length import length_for
 from clrfast._range_test._training import Training
-from clrfast._tune._candidates_of import Decays, Grid, Momenta, momenta, rate_for, weight_decays
+from clrfast._tune._candidates_of import LONG, USUAL, Decays, Grid, Momenta, momenta, rate_for, weight_decays
 from clrfast._tune._choice import Choice, best_of, kept, text_of
 from clrfast._tune._made_schedules import rate_schedule
 from clrfast._tune._rate import Rate, choose_rate
-from clrfast._tune._settings import Momentum, Settings
+from clrfast._tune._settings import Momentum, Settings, one_momentum, with_momentum
 from clrfast._tune._short_trainings import ShortTrainings, Trained
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Search:
             training.loader = list(itertools.islice(training.loader, longest))
         self._short = ShortTrainings(training, options, self._scheduled)
         self._trained: dict[Settings, Trained] = {}
+        self._at: float | None = None  # the momentum of the range test, where that is not the optimizer's
         self._share, self._steps = 0.0, 0  # base_lr / max_lr, and the steps of a short training
         self.spent = 0
         inner = training.step
@@ -75,8 +76,16 @@ class Search:
 
         training.step = counted
 
-    def rate(self) -> Rate:
-        """Choose the highest rate, by a range test and probes."""
+    def rate(self, asked_momentum: Momenta) -> Rate:
+        """Choose the highest rate, by a range test and probes.
+
+        Args:
+            asked_momentum: Whether the momentum may change: then a long one does not lag behind the ramp.
+        """
+        momentum = one_momentum(self._groups)
+        if asked_momentum is not False and momentum is not None and momentum > LONG:
+            self._at = USUAL
+            self._training.held = [(group, *with_momentum(group, USUAL)) for group in self._groups]
         lengths = self._ramp_steps, self._probe_steps, self._longer_probes
         found = choose_rate(self._training, self._options, *lengths, self._now)
         self._share = found.base_lr / found.choice.value
@@ -102,11 +111,13 @@ class Search:
         """
         max_lr: float = rate.choice.value
         momentum = momenta(asked_momentum, self._groups, cycles=self._kind != "warmup_stable_decay")
+        if self._at is not None:
+            momentum.said.append(f"the range test was made at {self._at:g}: at {momentum.now:g} it lags")
         decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), self._total)
         if not rate.is_found:
             momentum, decay = momentum.without(_UNTOLD), decay.without(_UNTOLD)
         momentum, decay = self._afforded(momentum, decay)
-        settings = Settings(max_lr, momentum.now, decay.now)
+        settings = Settings(max_lr, momentum.now if self._at is None else self._at, decay.now)
         chosen = self._momentum(settings, momentum)
         settings = self._with_momentum(settings, chosen.value)
         return settings.max_lr, chosen, self._weight_decay(settings, decay)

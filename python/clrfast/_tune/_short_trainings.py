@@ -70,6 +70,7 @@ class ScheduledRates(Rates):
         self.named_groups, self._optimizers = ramps.named_groups, ramps._optimizers
         self._all = [group for _, group in self.named_groups]
         self._ratios = ramps.of_groups(1.0)
+        self.held = []  # all is in the settings
         self.recorded = rate.values(0, steps)
         self._momenta: list[float] = []
         cycled = momentum_schedule(rate, settings.momentum)
