@@ -75,7 +75,8 @@ def test_too_long_a_memory_is_left(kind: Any) -> None:
     assert isinstance(recipe.momentum, (float, tuple))
     assert np.mean(recipe.momentum) <= 0.95
     choice = recipe.choices["momentum"]
-    assert choice.candidates[0] == 0.995
+    assert choice.before == 0.995
+    assert choice.candidates[:2] == (0.9, 0.995)
     assert choice.candidates[-1] == (0.85, 0.95)
     assert "made at 0.9" in choice.reasons[-1]
     if kind is torch.optim.SGD:  # lr / (1 - momentum) is held at that of the range test
@@ -247,7 +248,7 @@ def trained(score: float, spread: float, *, diverged: bool = False) -> Trained:
 def test_pairs_decide(first: Any, others: Any, value: int, confidence: str) -> None:
     all_of_them = [trained(*one) for one in (first, *others)]
     values = list(range(len(all_of_them)))
-    choice = best_of("weight_decay", values, all_of_them, [0.1] * len(values), 7, ["said"])
+    choice = best_of("weight_decay", values, all_of_them, [0.1] * len(values), 7, ["said"], 0)
     assert (choice.value, choice.confidence) == (value, confidence)
     assert choice.excess[value] == 0
     np.testing.assert_allclose(choice.loss, [one.score for one in all_of_them])
@@ -258,12 +259,12 @@ def test_pairs_decide(first: Any, others: Any, value: int, confidence: str) -> N
 def test_divergence_decides_against() -> None:
     good, bad = trained(1.0, 0.1), trained(1.0, 0.1, diverged=True)
     rates = [0.1, 0.1]
-    kept = best_of("momentum", [0.9, 0.99], [good, bad], rates, 0, [])
+    kept = best_of("momentum", [0.9, 0.99], [good, bad], rates, 0, [], 0.9)
     assert (kept.value, kept.confidence) == (0.9, "high")
     assert "diverged: 0.99" in kept.reasons
-    moved = best_of("momentum", [0.99, 0.9], [bad, good], rates, 0, [])
+    moved = best_of("momentum", [0.99, 0.9], [bad, good], rates, 0, [], 0.9)
     assert moved.value == 0.9
     assert "0.99 diverged" in moved.reasons[0]
-    lost = best_of("momentum", [0.99, 0.9], [bad, bad], rates, 0, [])
+    lost = best_of("momentum", [0.99, 0.9], [bad, bad], rates, 0, [], 0.9)
     assert (lost.value, lost.confidence) == (0.99, "low")
     assert "all diverged" in lost.reasons[0]

@@ -24,8 +24,8 @@ DecayAsked = Union[bool, None, Iterable[float]]
 Momenta = Union[bool, None, list[Momentum]]  # such an argument, checked
 Decays = Union[bool, None, list[float]]
 _MOMENTA: tuple[Momentum, ...] = (0.8, 0.9, 0.95, 0.99, CYCLED)
-# Up to this one, at the rate that goes with it, no other gains what to find it costs (docs/tune.md). Above it,
-# a ramp lags too far behind its rate.
+# Up to this one, at the rate that goes with it, no other gains what it costs to find it (docs/tune.md). Above
+# it, a ramp lags too far behind its rate.
 LONG, USUAL = 0.95, 0.9
 _OTHERS = "weight_decay=True tries others"
 _SLOW = 0.5  # and a weight decay for which lr * weight_decay * steps is at most this

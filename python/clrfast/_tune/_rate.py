@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from clrfast._range_test._loop import ramps
 from clrfast._range_test._verify import verified
 from clrfast._tune._choice import Choice, Confidence, kept
@@ -98,14 +100,16 @@ def _choice(
 ) -> Choice:
     if not isinstance(probes, Probes):
         return dataclasses.replace(kept("max_lr", now, *reasons), value=max_lr, confidence=confidence)
+    here = int(np.argmin(np.abs(np.log(probes.lr / max_lr))))
+    beside = probes.losses[here] if np.isfinite(probes.score[here]) else probes.losses[probes.best_index]
     return Choice(
         name="max_lr",
         value=max_lr,
         before=now,
         candidates=tuple(probes.lr.tolist()),
         loss=probes.score,
-        excess=probes.excess,
-        excess_se=probes.excess_se,
+        excess=probes.excess - (probes.excess[here] if np.isfinite(probes.score[here]) else 0.0),
+        excess_se=probes._standard_error_between(beside),
         confidence=confidence,
         reasons=reasons,
         steps=0,

@@ -140,10 +140,12 @@ class Search:
         if not grid.others:
             return kept("momentum", grid.now, *grid.said, confidence=grid.confidence)
         before = self.spent
-        settings = [self._with_momentum(first, momentum) for momentum in grid.values]
+        # In doubt that of now stays; but not one that is too long even for a ramp: none was found to gain.
+        values = sorted(grid.values, key=lambda one: one != first.momentum)
+        settings = [self._with_momentum(first, momentum) for momentum in values]
         trained = [self._train(one, f"momentum {text_of(one.momentum)}") for one in settings]
         rates = [one.max_lr for one in settings]
-        return best_of("momentum", grid.values, trained, rates, self.spent - before, grid.said)
+        return best_of("momentum", values, trained, rates, self.spent - before, grid.said, grid.now)
 
     def _with_momentum(self, first: Settings, momentum: Momentum | None) -> Settings:
         """Return settings with another momentum, and the rate that goes with it."""
@@ -163,7 +165,7 @@ class Search:
         settings = [dataclasses.replace(first, weight_decay=one) for one in grid.values]
         trained = [self._train(one, f"weight decay {text_of(one.weight_decay)}") for one in settings]
         rates = [first.max_lr] * len(trained)
-        return best_of("weight_decay", grid.values, trained, rates, self.spent - before, grid.said)
+        return best_of("weight_decay", grid.values, trained, rates, self.spent - before, grid.said, grid.now)
 
     def _train(self, settings: Settings, title: str) -> Trained:
         """Train briefly; once with the same settings."""
