@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FEWEST_IN_ALL = 50  # steps of a range test
 _PROBES = 11  # at most, the measurement of the start among them
-_LONGER = 4  # times the steps of probes that saw nothing
 _UNTOLD = "no rate was found, and so nothing else can be told"
 _FEWEST, _MOST = 30, 200  # steps of a short training
 
@@ -86,15 +85,9 @@ class Search:
         if asked_momentum is not False and momentum is not None and momentum > LONG:
             self._at = USUAL
             self._training.held = [(group, *with_momentum(group, USUAL)) for group in self._groups]
-        lengths = self._ramp_steps, self._probe_steps, self._longer_probes
-        found = choose_rate(self._training, self._options, *lengths, self._now)
+        found = choose_rate(self._training, self._options, self._ramp_steps, self._probe_steps, self._now)
         self._share = found.base_lr / found.choice.value
         return found._replace(choice=dataclasses.replace(found.choice, steps=self.spent))
-
-    def _longer_probes(self) -> int:
-        """Return how long probes may be that follow others in vain; 0 where they would not be much longer."""
-        steps = min(_LONGER * self._probe_steps, (self._budget - self.spent) // _PROBES)
-        return steps if steps >= 1.5 * self._probe_steps else 0
 
     def others(
         self, rate: Rate, asked_momentum: Momenta, asked_decay: Decays
