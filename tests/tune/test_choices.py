@@ -198,6 +198,9 @@ def test_what_diverges_everywhere_keeps_its_rate() -> None:
     assert recipe.choices["max_lr"].reasons[-1] == "the optimizer's rate stays"
     assert recipe.momentum == 0.9
     assert "no rate was found" in recipe.choices["momentum"].reasons[0]
+    optimizer.param_groups[0]["momentum"] = 0.99  # a range test at 0.9 tells nothing of it either
+    recipe = clrfast.tune(model, optimizer, None, batches(), total_steps=200, train_step=step)
+    assert (recipe.max_lr, recipe.momentum) == (0.01, 0.99)
     optimizer.param_groups[0]["lr"] = 0.0
     with pytest.raises(clrfast.NoSuggestionError, match="the optimizer's rate is 0"):
         clrfast.tune(model, optimizer, None, batches(), total_steps=200, train_step=step)

@@ -130,9 +130,13 @@ def test_a_loader_that_can_be_passed_once_is_kept() -> None:
         nonlocal given
         for batch in endless():
             given += 1
+            torch.rand(3)  # as one that shuffles draws
             yield batch
 
-    recipe = tune(*make(), loader=counted(), **EVERYTHING)
+    model, optimizer = make()
+    before = fingerprint(model), fingerprint(optimizer), generators()
+    recipe = tune(model, optimizer, loader=counted(), **EVERYTHING)
+    assert before == (fingerprint(model), fingerprint(optimizer), generators())
     expected = tune(*make(), loader=learnable() * 5, **EVERYTHING)
     assert given == 200  # the most that a short training may take
     assert recipe.code == expected.code

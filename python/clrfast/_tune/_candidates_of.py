@@ -137,6 +137,7 @@ def weight_decays(
     asked: Decays,
     optimizers: Iterable[Any],
     lrs: tuple[float, float],
+    momentum: float | None,
     total_steps: int,
 ) -> Grid:
     """Return the weight decays to try.
@@ -145,6 +146,7 @@ def weight_decays(
         asked: What `check_weight_decay` returned.
         optimizers: The optimizers.
         lrs: The highest rate that they have, and the one that was chosen.
+        momentum: That which goes with the latter, if there is one.
         total_steps: Steps of the training to come.
     """
     pairs = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
@@ -165,8 +167,8 @@ def weight_decays(
         return Grid([now], [f"{said}: AdamW's is tuned" if now == 0 else f"{said}: {_OTHERS}"])
     # What a weight that gets no gradient loses at the peak, in the steps of the training: SGD's momentum
     # multiplies that too.
-    momentum = one_momentum(groups) or 0.0
-    at_one = lrs[1] * total_steps / (1 - momentum if all(map(sums_up, groups)) else 1.0)
+    lag = 1 - momentum if momentum is not None and all(map(sums_up, groups)) else 1.0
+    at_one = lrs[1] * total_steps / lag
     if asked is None and now * at_one <= _SLOW:
         said = f"lr * weight_decay * steps is {now * at_one:.2g}, which matters little: {_OTHERS}"
         return Grid([now], [said], "medium")

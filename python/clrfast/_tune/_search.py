@@ -61,7 +61,7 @@ class Search:
         self._now = max(float(group["lr"]) for group in self._groups)
         if isinstance(training.loader, Iterator):
             longest = max(self._ramp_steps, _MOST) * training.accumulate
-            training.loader = list(itertools.islice(training.loader, longest))
+            training.loader = _taken(training.loader, longest)
         self._short = ShortTrainings(training, options, self._scheduled)
         self._trained: dict[Settings, Trained] = {}
         self._at: float | None = None  # the momentum of the range test, where that is not the optimizer's
@@ -106,11 +106,12 @@ class Search:
         momentum = momenta(asked_momentum, self._groups, cycles=self._kind != "warmup_stable_decay")
         if self._at is not None:
             momentum.said.append(f"the range test was made at {self._at:g}: at {momentum.now:g} it lags")
-        decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), self._total)
+        at = self._at if self._at is not None and rate.is_found else momentum.now  # what goes with the rate
+        decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), at, self._total)
         if not rate.is_found:
             momentum, decay = momentum.without(_UNTOLD), decay.without(_UNTOLD)
         momentum, decay = self._afforded(momentum, decay)
-        settings = Settings(max_lr, momentum.now if self._at is None else self._at, decay.now)
+        settings = Settings(max_lr, at, decay.now)
         chosen = self._momentum(settings, momentum)
         settings = self._with_momentum(settings, chosen.value)
         return settings.max_lr, chosen, self._weight_decay(settings, decay)
@@ -168,3 +169,15 @@ class Search:
 
     def _scheduled(self, max_lr: float, steps: int) -> Schedule:
         return rate_schedule(self._kind, self._share * max_lr, max_lr, steps)
+
+
+def _taken(batches: Iterator[Any], count: int) -> list[Any]:
+    """Take batches that will not come again; what they drew from random generators is put back."""
+    from clrfast._range_test._generators import save_shared
+
+    undo = save_shared()
+    try:
+        return list(itertools.islice(batches, count))
+    finally:
+        for put_back in undo:
+            put_back()
