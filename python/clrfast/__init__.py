@@ -35,6 +35,9 @@ from clrfast._sweep import Move as Move
 from clrfast._sweep import Sweep as Sweep
 from clrfast._sweep import SweptRun as SweptRun
 from clrfast._sweep import sweep as sweep
+from clrfast._tune import Choice as Choice
+from clrfast._tune import Recipe as Recipe
+from clrfast._tune import tune as tune
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes
@@ -47,6 +50,7 @@ __version__: str
 __all__ = [
     "Analysis",
     "BatchSizes",
+    "Choice",
     "Log",
     "Move",
     "NoSuggestionError",
@@ -54,6 +58,7 @@ __all__ = [
     "Probes",
     "Progress",
     "RangeTest",
+    "Recipe",
     "Schedule",
     "Suggestion",
     "Sweep",
@@ -75,6 +80,7 @@ __all__ = [
     "smoothing",
     "sweep",
     "trackers",
+    "tune",
 ]
 
 

@@ -17,7 +17,14 @@ CHAIN = ("clrfast._range_test", "clrfast.logs", "clrfast.analysis", "clrfast.sch
 # What drives an optimizer with a schedule, and knows nothing of where that came from.
 ENDS = ("clrfast.lr_scheduler",)
 # What stands before the chain: it runs the experiment in somebody's framework, or many of them in one search.
-FRONT = ("clrfast.keras", "clrfast.frameworks", "clrfast.compat", "clrfast._batch_size", "clrfast._sweep")
+FRONT = (
+    "clrfast.keras",
+    "clrfast.frameworks",
+    "clrfast.compat",
+    "clrfast._batch_size",
+    "clrfast._sweep",
+    "clrfast._tune",
+)
 
 
 def name_of(path: Path) -> str:

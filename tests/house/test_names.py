@@ -31,6 +31,8 @@ RESULTS = (
     clrfast.NoiseScale,
     clrfast.Sweep,
     clrfast.Move,
+    clrfast.Recipe,
+    clrfast.Choice,
 )
 
 
