@@ -16,6 +16,9 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SOURCE = "https://github.com/clrfast/clrfast/blob/main/"
+# Pages whose text stands in the repository's root, and pages that enter the index once they are there.
+OF_THE_ROOT = {"changes": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
+BEING_WRITTEN = ("tune", "batch_size", "sweeps")
 
 project = "clrfast"
 copyright = "the authors of clrfast"
@@ -44,8 +47,6 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 napoleon_custom_sections = ["Yields"]
-# Pages of other parts are taken up where they are there.
-suppress_warnings = ["toc.empty_glob"]
 
 html_theme = "furo"
 html_title = "clrfast"
@@ -62,13 +63,21 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-def leave_the_site(app: Any, docname: str, source: list[str]) -> None:
-    """Send links to files outside of the pages to the repository, where they are read."""
-    depth = docname.count("/") + 1
-    outside = re.compile(r"\]\((?:\.\./){%d}(?!\.)([^)]+)\)" % depth)
+def prepare(app: Any, docname: str, source: list[str]) -> None:
+    """Make the text of a page of what is in its file."""
+    if docname in OF_THE_ROOT:
+        path = HERE.parent / OF_THE_ROOT[docname]
+        app.env.note_dependency(str(path))
+        text = re.sub(r"\]\((?:docs/)(?=[^)]+\.md)", "](", path.read_text(encoding="utf-8"))
+        source[0] = re.sub(r"\]\((?=(?:benchmarks|python|src|tests)/)", f"]({SOURCE}", text)
+        return
+    if docname == "index":
+        missing = [name for name in BEING_WRITTEN if not (HERE / f"{name}.md").exists()]
+        source[0] = re.sub(rf"^({'|'.join(missing)})\n", "", source[0], flags=re.MULTILINE)
+    outside = re.compile(r"\]\((?:\.\./){%d}(?!\.)([^)]+)\)" % (docname.count("/") + 1))
     source[0] = outside.sub(rf"]({SOURCE}\1)", source[0])
 
 
 def setup(app: Any) -> None:
     """Enter what the pages need beyond the extensions."""
-    app.connect("source-read", leave_the_site)
+    app.connect("source-read", prepare)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,9 +63,14 @@ def lost(figure: Figure, name: str = "mnist_cnn_dropout_nesterov") -> None:
     below.set_xlim(above.get_xlim())
 
 
-def trainings(ax: Axes, name: str, found: clrfast.Suggestion) -> None:
+def peaks(figure: Figure, name: str = "mnist_cnn_dropout_nesterov") -> None:
+    """What whole trainings lost at each peak."""
+    trainings(figure.subplots(), name, None)
+
+
+def trainings(ax: Axes, name: str, found: clrfast.Suggestion | None) -> None:
     """Draw what one-cycle trainings lost at each peak, and where we suggest."""
-    shares = json.loads((CURVES / "lost.json").read_text())
+    shares = json.loads((CURVES.parent / "trainings.json").read_text())
     ax.plot(shares["peaks"], 100 * np.array(shares[name]), "o-", color=GREY, ms=3, lw=1)
     if found:
         ax.axvline(found.max_lr, color=ORANGE, lw=1.5)
@@ -103,22 +107,18 @@ def momentum(figure: Figure) -> None:
 
 def keras_one_cycle(figure: Figure) -> None:
     """The range tests of titu1994's repository, one over the other."""
-    logs = json.loads((DATA / "keras_one_cycle.json").read_text())["runs"]
-    grid(figure.subplots(), logs)
-
-
-def grid(ax: Axes, logs: dict[str, Any]) -> None:
-    """Draw the fitted curves of several logs."""
-    for name, log in logs.items():
-        analysis = clrfast.analyze(log["lr"], log["loss"])
-        ax.plot(analysis.grid_lr, analysis.grid_loss, lw=1.2, label=name)
+    ax = figure.subplots()
+    for name, log in clrfast.logs.read(DATA / "keras_one_cycle.json").split().items():
+        analysis = log.analyze()
+        network, *_, setting = [*name.split("__"), ""]
+        ax.plot(analysis.grid_lr, analysis.grid_loss, lw=1.2, label=f"{network} {setting}")
     ax.set_xscale("log")
     ax.set_xlabel("Learning rate")
-    ax.set_ylabel("Loss")
-    ax.legend(fontsize="x-small", frameon=False)
+    ax.set_ylabel("Fitted loss")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small", frameon=False)
 
 
 DRAWINGS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (range_test, read, lost, cycles, momentum, keras_one_cycle)
+    for function in (range_test, read, lost, peaks, cycles, momentum, keras_one_cycle)
 }

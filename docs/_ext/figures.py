@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,19 @@ class DrawnSchedule(SphinxDirective):
         return [*images(self, f"schedule_{name}", f"The schedule {name}: rate against step", draw, 2.4), block]
 
 
+class CommandHelp(SphinxDirective):
+    """Shows what a command of ours says to --help."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Ask it."""
+        command = [sys.executable, "-m", *self.arguments[0].split(), "--help"]
+        text = subprocess.check_output(command, text=True, env={**os.environ, "COLUMNS": "90", "NO_COLOR": "1"})
+        return [nodes.literal_block(text, text, language="text")]
+
+
 def images(directive: SphinxDirective, name: str, alt: str, draw: Draw, height: float) -> list[nodes.Node]:
     """Return the image of each scheme; they are drawn when they are older than what draws them."""
     sources = [*HERE.glob("*.py"), *(HERE.parent / "curves").iterdir(), Path(directive.env.doc2path(directive.env.docname))]
@@ -86,4 +102,5 @@ def setup(app: Any) -> dict[str, Any]:
     mpl.use("agg")
     app.add_directive("drawn", Drawn)
     app.add_directive("drawn-schedule", DrawnSchedule)
+    app.add_directive("command-help", CommandHelp)
     return {"parallel_read_safe": False}

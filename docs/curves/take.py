@@ -34,7 +34,7 @@ STEPS = 200
 
 
 def main() -> None:
-    """Write a log for each problem beside this file, and what trainings lose at each peak into lost.json."""
+    """Write a log for each problem beside this file, and what trainings lose at each peak into trainings.json beside the folder."""
     lost = {"peaks": [float(f"{peak:.6g}") for peak in PEAKS]}
     for name in NAMES:
         record = json.loads((ROOT / "build" / "suggestion_rules" / f"{name}.json").read_text())
@@ -42,7 +42,7 @@ def main() -> None:
         rows = [f"{lr:.6g},{loss:.5g}\n" for lr, loss in zip(test["lr"], test["loss"])]
         (HERE / f"{name}.csv").write_text("lr,loss\n" + "".join(rows))
         lost[name] = [round(share, 4) for share in regrets(record["short"]).tolist()]
-    (HERE / "lost.json").write_text(json.dumps(lost) + "\n")
+    (HERE.parent / "trainings.json").write_text(json.dumps(lost) + "\n")
 
 
 if __name__ == "__main__":
