@@ -41,6 +41,17 @@ def sections() -> Iterator[tuple[str, list[str]]]:
 SECTIONS = dict(sections())
 
 
+def test_links_lead_somewhere() -> None:
+    """Sphinx checks those between pages; these lead out of them too, to files of the repository."""
+    links = [
+        (path, target)
+        for path in DOCS.rglob("*.md")
+        for target in re.findall(r"\]\(([^)#: ]*[./][^)#: ]*)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(links) > 60
+    assert [(str(path), target) for path, target in links if not (path.parent / target).exists()] == []
+
+
 def test_there_is_much_to_run() -> None:
     assert len(SECTIONS) > 30
     pages = {name.partition("#")[0] for name in SECTIONS}
