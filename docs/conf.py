@@ -28,7 +28,9 @@ extensions = [
     "figures",
 ]
 exclude_patterns = ["_build", "_ext", "_figures"]
-nitpicky = False  # words in single backticks are links where there is something to link to, and code elsewhere
+nitpicky = (
+    False  # words in single backticks are links where there is something to link to, and code elsewhere
+)
 default_role = "py:obj"
 language = "en"
 
@@ -72,10 +74,11 @@ def prepare(app: Any, docname: str, source: list[str]) -> None:
         source[0] = re.sub(r"\]\((?=(?:benchmarks|python|src|tests)/)", f"]({SOURCE}", text)
         return
     if docname == "index":
-        missing = [name for name in BEING_WRITTEN if not (HERE / f"{name}.md").exists()]
-        source[0] = re.sub(rf"^({'|'.join(missing)})\n", "", source[0], flags=re.MULTILINE)
-    outside = re.compile(r"\]\((?:\.\./){%d}(?!\.)([^)]+)\)" % (docname.count("/") + 1))
-    source[0] = outside.sub(rf"]({SOURCE}\1)", source[0])
+        for name in BEING_WRITTEN:
+            if not (HERE / f"{name}.md").exists():
+                source[0] = source[0].replace(f"\n{name}\n", "\n")
+    up = re.escape("../" * (docname.count("/") + 1))
+    source[0] = re.sub(rf"\]\({up}(?!\.)([^)]+)\)", rf"]({SOURCE}\1)", source[0])
 
 
 def setup(app: Any) -> None:

@@ -47,19 +47,27 @@ def range_test(figure: Figure) -> None:
 
 def read(figure: Figure, name: str = "mnist_cnn_dropout_nesterov") -> None:
     """Our reading of a recorded curve."""
-    ax = figure.subplots()
-    clrfast.logs.read(CURVES / f"{name}.csv").analyze().plot(ax, legend=False)
-    ax.set_title("")
+    draw_analysis(figure.subplots(), name)
+
+
+def draw_analysis(ax: Axes, name: str) -> clrfast.Suggestion:
+    """Draw a recorded curve with our reading, both bounds named in place, and return the suggestion."""
+    analysis = clrfast.logs.read(CURVES / f"{name}.csv").analyze()
+    analysis.plot(ax, legend=False)
+    bounds = zip(("base_lr", "max_lr"), ("right", "left"), (-3, 3), analysis.suggestion.bounds)
+    for label, side, away, rate in bounds:
+        if rate is not None:
+            place = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "ha": side}
+            ax.annotate(label, (rate, 0.03), xytext=(away, 0), **place)
+    return analysis.suggestion
 
 
 def lost(figure: Figure, name: str = "mnist_cnn_dropout_nesterov") -> None:
     """A curve with our reading, and below it what whole trainings lost at each peak."""
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
-    analysis = clrfast.logs.read(CURVES / f"{name}.csv").analyze()
-    analysis.plot(above, legend=False)
-    above.set_title("")
+    found = draw_analysis(above, name)
     above.set_xlabel("")
-    trainings(below, name, analysis.suggestion)
+    trainings(below, name, found)
     below.set_xlim(above.get_xlim())
 
 

@@ -63,7 +63,10 @@ class DrawnSchedule(SphinxDirective):
         def draw(figure: Figure) -> None:
             draw_schedule(figure, code)
 
-        return [*images(self, f"schedule_{name}", f"The schedule {name}: rate against step", draw, 2.4), block]
+        return [
+            *images(self, f"schedule_{name}", f"The schedule {name}: rate against step", draw, 2.4),
+            block,
+        ]
 
 
 class CommandHelp(SphinxDirective):
@@ -75,13 +78,19 @@ class CommandHelp(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Ask it."""
         command = [sys.executable, "-m", *self.arguments[0].split(), "--help"]
-        text = subprocess.check_output(command, text=True, env={**os.environ, "COLUMNS": "90", "NO_COLOR": "1"})
+        text = subprocess.check_output(
+            command, text=True, env={**os.environ, "COLUMNS": "90", "NO_COLOR": "1"}
+        )
         return [nodes.literal_block(text, text, language="text")]
 
 
 def images(directive: SphinxDirective, name: str, alt: str, draw: Draw, height: float) -> list[nodes.Node]:
     """Return the image of each scheme; they are drawn when they are older than what draws them."""
-    sources = [*HERE.glob("*.py"), *(HERE.parent / "curves").iterdir(), Path(directive.env.doc2path(directive.env.docname))]
+    sources = [
+        *HERE.glob("*.py"),
+        *(HERE.parent / "curves").iterdir(),
+        Path(directive.env.doc2path(directive.env.docname)),
+    ]
     newest = max(path.stat().st_mtime for path in sources)
     found: list[nodes.Node] = []
     for scheme, styles in SCHEMES.items():

@@ -1,6 +1,7 @@
 """Takes the gallery's curves from what benchmarks/suggestion_rules has recorded.
 
-Run: python benchmarks/suggestion_rules/run.py --held-out --parts short tests, and then python docs/curves/take.py
+Run: python benchmarks/suggestion_rules/run.py --held-out --parts short tests
+     python docs/curves/take.py
 The first range test of 200 steps of each problem, whatever it shows, and what trainings reach at 19 peaks.
 """
 
@@ -16,7 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "suggestion_rules"))
 
 from record import PEAKS, regrets  # noqa: E402 - found where the line above says
 
-# Chosen by what they are, not by what clrfast says of them; none was used to choose its rule.
+# Of many kinds, read well and badly; none was used to choose the rule.
 NAMES = (
     "mnist_cnn_dropout_nesterov",
     "fashion_vit_adam",
@@ -34,7 +35,7 @@ STEPS = 200
 
 
 def main() -> None:
-    """Write a log for each problem beside this file, and what trainings lose at each peak into trainings.json beside the folder."""
+    """Write a log for each problem, and what its trainings lose at each peak into ../trainings.json."""
     lost = {"peaks": [float(f"{peak:.6g}") for peak in PEAKS]}
     for name in NAMES:
         record = json.loads((ROOT / "build" / "suggestion_rules" / f"{name}.json").read_text())

@@ -50,7 +50,11 @@ def at(step: int, given: dict[str, Any]) -> dict[str, Any]:
     if "T_0" in given:
         cycle, rest, length = 0, step, given["T_0"]
         while rest >= length:
-            cycle, rest, length = cycle + 1, rest - length, round(given["T_0"] * given["T_mult"] ** (cycle + 1))
+            cycle, rest, length = (
+                cycle + 1,
+                rest - length,
+                round(given["T_0"] * given["T_mult"] ** (cycle + 1)),
+            )
         names["cycle"], names["t"] = cycle, rest
     return names
 
