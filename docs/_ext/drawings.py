@@ -118,8 +118,9 @@ def keras_one_cycle(figure: Figure) -> None:
     ax = figure.subplots()
     for name, log in clrfast.logs.read(DATA / "keras_one_cycle.json").split().items():
         analysis = log.analyze()
-        network, *_, setting = [*name.split("__"), ""]
-        ax.plot(analysis.grid_lr, analysis.grid_loss, lw=1.2, label=f"{network} {setting}")
+        network, *settings = name.split("__")
+        label = ", ".join([network, *settings[-1:]])
+        ax.plot(analysis.grid_lr, analysis.grid_loss, lw=1.2, label=label)
     ax.set_xscale("log")
     ax.set_xlabel("Learning rate")
     ax.set_ylabel("Fitted loss")
