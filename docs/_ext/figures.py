@@ -91,6 +91,8 @@ def images(directive: SphinxDirective, name: str, alt: str, draw: Draw, height: 
         *(HERE.parent / "curves").iterdir(),
         Path(directive.env.doc2path(directive.env.docname)),
     ]
+    for path in sources:
+        directive.env.note_dependency(str(path))
     newest = max(path.stat().st_mtime for path in sources)
     found: list[nodes.Node] = []
     for scheme, styles in SCHEMES.items():
