@@ -150,14 +150,38 @@ def fastai_slide(
 
 
 def fastai_minimum(lr: ArrayLike, loss: ArrayLike, *, num_it: int | None = None) -> float:
-    """A tenth of the rate at which the loss is lowest; see :func:`fastai_valley`."""
+    """A tenth of the rate at which the loss is lowest.
+
+    Args:
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
+        num_it: number of rows the test was planned to have; by default as many as there are.
+
+    Returns:
+        The suggested rate, that of fastai.
+
+    Raises:
+        ValueError: too few rows remain.
+    """
     rates, losses = _fastai(lr, loss, num_it, 1, "fastai_minimum")
     return float(rates[int(np.argmin(losses))]) / 10
 
 
 @_quiet
 def fastai_steep(lr: ArrayLike, loss: ArrayLike, *, num_it: int | None = None) -> float:
-    """Where the loss falls most, against ln(lr), to the next row; see :func:`fastai_valley`."""
+    """Where the loss falls most, against ln(lr), to the next row.
+
+    Args:
+        lr: rates as recorded, shape (rows,).
+        loss: losses as recorded (see :func:`recorded`), shape (rows,).
+        num_it: number of rows the test was planned to have; by default as many as there are.
+
+    Returns:
+        The suggested rate, that of fastai.
+
+    Raises:
+        ValueError: too few rows remain.
+    """
     rates, losses = _fastai(lr, loss, num_it, 2, "fastai_steep")
     slope = np.diff(losses) / np.diff(np.log(rates.astype(np.float32)))
     return float(rates[int(np.argmin(slope))])

@@ -63,7 +63,16 @@ class CyclicLR(keras.callbacks.Callback):  # type: ignore[misc] # Keras is not t
     def reset(
         self, base_lr: float | None = None, max_lr: float | None = None, step_size: float | None = None
     ) -> None:
-        """Begin the cycles anew, with other bounds where they are given; the history goes on."""
+        """Begin the cycles anew; the history goes on.
+
+        Args:
+            base_lr: Another lowest rate, >= 0; None keeps it.
+            max_lr: Another highest rate; None keeps it.
+            step_size: Other batches from one to the other, > 0; None keeps them.
+
+        Raises:
+            TypeError, ValueError: As at the beginning. Nothing is changed then.
+        """
         low = self.base_lr if base_lr is None else base_lr
         high = self.max_lr if max_lr is None else max_lr
         size = _check.real("step_size", self.step_size if step_size is None else step_size, above=0.0)

@@ -134,7 +134,17 @@ class Log:
         return analyze(self, beta=beta, threads=threads)
 
     def analyze_runs(self, *, threads: int | None = None) -> NDArray[np.void]:
-        """Analyse each run on its own: :func:`clrfast.analysis.analyze_runs` of this record, with names."""
+        """Analyse each run on its own: :func:`clrfast.analysis.analyze_runs` of this record, with names.
+
+        Args:
+            threads: How many threads at most, >= 1; None, the default, for one for each core.
+
+        Returns:
+            A structured array, one record a run, as there.
+
+        Raises:
+            TypeError, ValueError: As there.
+        """
         from clrfast.analysis import analyze_runs
 
         offsets = [0, len(self)] if self.offsets is None else self.offsets
@@ -147,7 +157,14 @@ class Log:
         return named
 
     def analyze_repeats(self, *, threads: int | None = None) -> Analysis:
-        """Analyse the runs as repeats of one test: :func:`clrfast.analysis.analyze_repeats` of this log."""
+        """Analyse the runs as repeats of one test: :func:`clrfast.analysis.analyze_repeats` of this log.
+
+        Args:
+            threads: How many threads at most, >= 1; None, the default, for one for each core.
+
+        Raises:
+            TypeError, ValueError: As there.
+        """
         from clrfast.analysis import analyze_repeats
         from clrfast.analysis._verdict import with_probes
 
@@ -170,6 +187,9 @@ class Log:
         """Return one log of several runs by name, each a log of one run: what `split` takes apart.
 
         Steps are kept where all have them, `status` where all have the same.
+
+        Args:
+            logs: The logs by the names of their runs.
 
         Raises:
             ValueError: There is none, or one holds several runs.
@@ -247,6 +267,9 @@ class Log:
         """Write the columns (run and step where there are any, lr, loss) so that `read` gives them back.
 
         The file is written beside its place and then moved there, so that it is whole or as it was.
+
+        Args:
+            path: The file; one that is there is replaced.
 
         Raises:
             OSError: It cannot be written.

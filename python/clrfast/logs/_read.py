@@ -158,10 +158,20 @@ def iter_chunks(
             state.add(chunk.lr, chunk.loss)
         print(state.analyze())
 
-    Args and errors are those of :func:`read`, but that errors come as the file is read.
+    Args:
+        path_or_paths: A file, a folder or a zip archive (with all below it), a pattern, or several of them.
+        lr: The column of rates; by default found by its usual names.
+        loss: The column of losses, likewise.
+        step: The column of step numbers, likewise, if there is one.
+        run: The column that tells runs apart, likewise, if there is one.
+        progress: Whether to show a progress bar (tqdm).
+        max_expansion: How many times larger compressed files may become, 1 or more.
 
     Yields:
         Named tuples `lr`, `loss` (float64), `step` (int64, or None) and `run` (its name).
+
+    Raises:
+        OSError, ValueError, TypeError, ImportError: As :func:`read`; those about a file when it is read.
     """
     request = _request(lr, loss, step, run, max_expansion)
     problems: list[str] = []

@@ -95,7 +95,14 @@ def triangular(
 def triangular2(
     base_lr: float, max_lr: float, step_size_up: float = 2000, step_size_down: float | None = None
 ) -> Schedule:
-    """As `triangular`, with half the amplitude in each next cycle, however many there are."""
+    """As `triangular`, with half the amplitude in each next cycle: Smith, arXiv:1506.01186, section 3.
+
+    Args:
+        base_lr: The lowest rate, >= 0.
+        max_lr: The highest rate of the first cycle, at least `base_lr`.
+        step_size_up: Steps up, > 0.
+        step_size_down: Steps down, >= 0; None means `step_size_up`.
+    """
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, gamma=0.5)
 
 
@@ -106,26 +113,54 @@ def exp_range(
     step_size_down: float | None = None,
     gamma: float = 0.99994,
 ) -> Schedule:
-    """As `triangular`, with the amplitude times ``gamma ** step`` (gamma > 0 and <= 1)."""
+    """As `triangular`, with the amplitude times ``gamma ** step``: Smith, arXiv:1506.01186, section 3.
+
+    Args:
+        base_lr: The lowest rate, >= 0.
+        max_lr: The highest rate at step 0, at least `base_lr`.
+        step_size_up: Steps up, > 0.
+        step_size_down: Steps down, >= 0; None means `step_size_up`.
+        gamma: The factor of each step, > 0 and <= 1.
+    """
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, gamma=gamma, scale_mode="iterations")
 
 
 def welch(
     base_lr: float, max_lr: float, step_size_up: float = 2000, step_size_down: float | None = None
 ) -> Schedule:
-    """As `triangular`, with a parabola (Welch's window) for a triangle: arXiv:1506.01186, section 3.1."""
+    """As `triangular`, with a parabola (Welch's window) for a triangle: arXiv:1506.01186, section 3.1.
+
+    Args:
+        base_lr: The lowest rate, >= 0.
+        max_lr: The highest rate, at least `base_lr`.
+        step_size_up: Steps up, > 0.
+        step_size_down: Steps down, >= 0; None means `step_size_up`.
+    """
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, shape="welch")
 
 
 def hann(
     base_lr: float, max_lr: float, step_size_up: float = 2000, step_size_down: float | None = None
 ) -> Schedule:
-    """As `triangular`, with a raised cosine (Hann's window) for a triangle: arXiv:1506.01186, section 3.1."""
+    """As `triangular`, with a raised cosine (Hann's window) for a triangle: arXiv:1506.01186, section 3.1.
+
+    Args:
+        base_lr: The lowest rate, >= 0.
+        max_lr: The highest rate, at least `base_lr`.
+        step_size_up: Steps up, > 0.
+        step_size_down: Steps down, >= 0; None means `step_size_up`.
+    """
     return cyclic(base_lr, max_lr, step_size_up, step_size_down, shape="cosine")
 
 
 def sawtooth(base_lr: float, max_lr: float, step_size_up: float = 2000) -> Schedule:
-    """Straight up from `base_lr` towards `max_lr` in `step_size_up` steps, then at once down, forever."""
+    """Straight up from `base_lr` towards `max_lr`, then at once down, forever.
+
+    Args:
+        base_lr: The lowest rate, >= 0.
+        max_lr: The rate that each rise is cut off at, at least `base_lr`.
+        step_size_up: Steps of a rise, > 0.
+    """
     return cyclic(base_lr, max_lr, step_size_up, 0)
 
 

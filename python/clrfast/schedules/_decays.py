@@ -14,12 +14,22 @@ from clrfast.schedules._schedule import Schedule
 
 
 def constant(lr: float) -> Schedule:
-    """The same rate forever."""
+    """The same rate forever.
+
+    Args:
+        lr: The rate, >= 0.
+    """
     return row(held(math.inf, check_rate("lr", lr)))
 
 
 def linear(start_lr: float, end_lr: float, total_steps: SupportsIndex) -> Schedule:
-    """A straight line from `start_lr` at step 0 to `end_lr` at `total_steps`, held from there on."""
+    """A straight line, up or down, held at its end.
+
+    Args:
+        start_lr: The rate at step 0, >= 0.
+        end_lr: The rate at step `total_steps` and beyond, >= 0.
+        total_steps: Steps from one to the other, >= 1.
+    """
     ends = check_rate("start_lr", start_lr), check_rate("end_lr", end_lr)
     return row(piece(check_steps("total_steps", total_steps), "linear", *ends))
 

@@ -251,6 +251,9 @@ class Schedule(_core.Schedule):
     def from_json(cls, text: str) -> Schedule:
         """The schedule that `to_json` described.
 
+        Args:
+            text: What `to_json` returned, in this version or an earlier one.
+
         Raises:
             ValueError: The text is no such description, or a newer clrfast wrote it.
             TypeError: It is not a string.

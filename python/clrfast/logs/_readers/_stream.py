@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 
 class Chunk(NamedTuple):
-    """Some rows of one run, in their order."""
+    """Some rows of one run, in their order.
+
+    Attributes:
+        lr: Their rates, float64, shape (rows,).
+        loss: Their losses, float64, shape (rows,).
+        step: Their steps, int64, shape (rows,); None where there are none.
+        run: The name of the run.
+    """
 
     lr: NDArray[np.float64]
     loss: NDArray[np.float64]
