@@ -1,0 +1,219 @@
+"""The tutorial's MLP and Adam: nine ways to set the rate, from fresh weights, at two batch sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+import warnings
+from typing import Any
+
+from study import Job, Study, against, mean_sd, table
+
+from clrfast import schedules
+from clrfast.schedules import Schedule
+from data import Split, load
+
+DEFAULT = 0.001  # of Adam, in Keras and in PyTorch
+GRID = (3e-4, 1e-3, 3e-3, 1e-2)  # what "fixed, tuned" is the best of
+TUNING_SEED = 100  # none that ways are judged by
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is trained on one data set."""
+
+    rows: int
+    epochs: int
+    batch_sizes: tuple[int, ...]
+    hidden: int
+    seeds: int
+
+    def steps(self, batch_size: int) -> int:
+        """The steps of a training."""
+        return self.rows // batch_size * self.epochs
+
+
+LARGE = Plan(12_000, 10, (200, 2000), 784, 5)
+SMALL = Plan(4_000, 10, (50, 500), 784, 5)  # as many steps an epoch as with a few more images
+QUICK = Plan(1_200, 2, (20, 100), 32, 2)
+
+
+def plans(study: Study) -> dict[str, Plan]:
+    """The data sets, and how much is trained on each."""
+    if study.quick:
+        return {study.images: QUICK}
+    return {study.images: LARGE, **({study.digits: SMALL} if study.digits else {})}
+
+
+def ways(base_lr: float, max_lr: float, tuned: float, steps: int) -> dict[str, Schedule]:
+    """All ways. Cycles that come back do so twice, in half of the steps each."""
+    size = steps / 4
+    bounds = (base_lr, max_lr, size)
+    return {
+        "fixed, default": schedules.constant(DEFAULT),
+        "fixed, tuned": schedules.constant(tuned),
+        "triangular": schedules.triangular(*bounds),
+        "triangular2": schedules.triangular2(*bounds),
+        "exp_range": schedules.exp_range(*bounds, gamma=0.25 ** (1 / steps)),  # to a quarter at the end
+        "Welch": schedules.welch(*bounds),
+        "Hann": schedules.hann(*bounds),
+        "SGDR": schedules.sgdr(max_lr, max(1, round(steps / 3)), T_mult=2),  # cycles of one and two thirds
+        "one-cycle": schedules.one_cycle(max_lr, steps),
+    }
+
+
+def jobs(study: Study) -> list[Job]:
+    """One for each framework, data set, seed and batch size."""
+    return [
+        Job(f"nine ways: {framework}, {name}, batches of {size}, seed {seed}", one_seed, arguments)
+        for framework in study.frameworks
+        for name, plan in plans(study).items()
+        for seed in range(plan.seeds)
+        for size in plan.batch_sizes
+        if (arguments := (framework, name, size, seed))
+    ]
+
+
+def one_seed(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, Any]:
+    """All ways from one seed: a range test, then each way from the same fresh weights.
+
+    Returns:
+        "found", what the test suggests, and for each way its "error" in percent and its "seconds" of
+        processor time.
+    """
+    plan = plans(study)[name]
+    found = suggestion(study, framework, name, batch_size, seed)
+    split = load(name, study.data_dir).first(plan.rows)
+    steps = plan.steps(batch_size)
+    chosen = ways(found["base_lr"], found["max_lr"], tuned(study, framework, name, batch_size), steps)
+    results = {
+        way: trained(study, framework, name, split, batch_size, seed, way, rate)
+        for way, rate in chosen.items()
+    }
+    return {"found": found, "ways": results}
+
+
+def tuned(study: Study, framework: str, name: str, batch_size: int) -> float:
+    """The best of a grid of fixed rates, by a fifth of the training rows that is held out."""
+    split = load(name, study.data_dir).first(plans(study)[name].rows).held_out()
+    errors = {
+        lr: trained(
+            *(study, framework, name, split, batch_size, TUNING_SEED),
+            *(f"grid {lr:g}", schedules.constant(lr)),
+        )["error"]
+        for lr in GRID
+    }
+    return min(errors, key=lambda lr: errors[lr])
+
+
+def trained(
+    study: Study,
+    framework: str,
+    name: str,
+    split: Split,
+    batch_size: int,
+    seed: int,
+    way: str,
+    rate: Schedule,
+) -> dict[str, float]:
+    """Train fresh weights once, and judge them."""
+    plan = plans(study)[name]
+
+    def compute() -> dict[str, float]:
+        tool = importlib.import_module(framework)
+        model = tool.network(split, plan.hidden, seed)
+        begin = time.process_time()
+        tool.train(model, split, rate, batch_size, plan.epochs, seed)
+        seconds = time.process_time() - begin
+        return {"error": tool.error(model, split), "seconds": seconds}
+
+    settings = {"plan": dataclasses.asdict(plan), "rate": rate.to_json(), "rows": len(split.x)}
+    place = f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-{way}"
+    return study.kept(place, settings, compute)
+
+
+def suggestion(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, Any]:
+    """What a range test of the fresh weights suggests; Adam's default where that is nothing."""
+    plan = plans(study)[name]
+
+    def compute() -> dict[str, Any]:
+        tool = importlib.import_module(framework)
+        split = load(name, study.data_dir).first(plan.rows)
+        model = tool.network(split, plan.hidden, seed)
+        return tested(tool, model, split, batch_size, plan.steps(batch_size), seed)
+
+    place = f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-range-test"
+    return study.kept(place, {"plan": dataclasses.asdict(plan)}, compute)
+
+
+def tested(tool: Any, model: Any, split: Split, batch_size: int, steps: int, seed: int) -> dict[str, Any]:
+    """A range test as JSON has it: its rows, its bounds, how sure it is and why."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the range test takes up to")  # the table says so
+        log = tool.range_test(model, split, batch_size, steps, seed)
+    found = log.analyze().suggestion
+    base_lr, max_lr = found.bounds
+    return {
+        "lr": log.lr.tolist(),
+        "loss": log.loss.tolist(),
+        "base_lr": base_lr or DEFAULT / 10,
+        "max_lr": max_lr or DEFAULT,
+        "confidence": found.confidence or "none",
+        "reasons": found.reasons,
+    }
+
+
+def report(study: Study) -> str:
+    """The tables, one for each framework and data set, and one of the range tests."""
+    parts = []
+    for name, plan in plans(study).items():
+        for framework in study.frameworks:
+            parts.append(_errors(study, framework, name, plan))
+    return "\n\n".join([*parts, _range_tests(study)])
+
+
+def errors(study: Study, framework: str, name: str, batch_size: int) -> dict[str, list[float]]:
+    """The errors of each way in percent, one for each seed."""
+    runs = [
+        one_seed(study, framework, name, batch_size, seed)["ways"] for seed in range(plans(study)[name].seeds)
+    ]
+    return {way: [run[way]["error"] for run in runs] for way in runs[0]}
+
+
+def _errors(study: Study, framework: str, name: str, plan: Plan) -> str:
+    title = load(name, study.data_dir).title
+    tool = importlib.import_module(framework).TITLE
+    found = {size: errors(study, framework, name, size) for size in plan.batch_sizes}
+    head = ["way"]
+    for size in plan.batch_sizes:
+        lr = tuned(study, framework, name, size)
+        head += [f"batches of {size:,}: error, %", "against default", f"against tuned ({lr:g})"]
+    rows = []
+    for way in found[plan.batch_sizes[0]]:
+        row = [way]
+        for size in plan.batch_sizes:
+            here = found[size]
+            row += [mean_sd(here[way]), against(here[way], here["fixed, default"])]
+            row.append(against(here[way], here["fixed, tuned"]))
+        rows.append(row)
+    steps = " and ".join(f"{plan.steps(size):,}" for size in plan.batch_sizes)
+    words = (
+        f"**{tool}, {title}**: {plan.rows:,} images, {plan.epochs} epochs, {steps} steps, {plan.seeds} seeds."
+    )
+    return f"{words}\n\n{table(head, rows)}"
+
+
+def _range_tests(study: Study) -> str:
+    rows = []
+    for name, plan in plans(study).items():
+        for framework in study.frameworks:
+            for size in plan.batch_sizes:
+                found = [suggestion(study, framework, name, size, seed) for seed in range(plan.seeds)]
+                rates = ", ".join(f"{one['max_lr']:.2g}" for one in found)
+                sure = ", ".join(sorted({one["confidence"] for one in found}))
+                steps = f"{max(len(one['lr']) for one in found)} of {plan.steps(size)}"
+                cells = [importlib.import_module(framework).TITLE, load(name, study.data_dir).title]
+                rows.append([*cells, f"{size:,}", steps, rates, sure])
+    head = ["framework", "data", "batches of", "its steps, of training's", "max_lr, each seed", "confidence"]
+    return f"**The range tests**, each of fresh weights:\n\n{table(head, rows)}"
