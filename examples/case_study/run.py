@@ -2,16 +2,15 @@
 
 Run: python examples/case_study/run.py [--quick] [--parts NAME ...]
 Writes tables to OUT/report.md and pictures beside it. Each training is kept in a file of its own: after an
-interrupt the same command goes on, and what has not changed is not trained again. Takes less than half an hour
-on two cores; `--quick` takes a minute or two, on scikit-learn's digits: it shows that everything runs, no more.
-Needs `pip install "clrfast[demo,keras]"`. Without Keras its trainings, without matplotlib the pictures are left
-out, and so are data that are missing: each is named.
+interrupt the same command goes on, and what has not changed is not trained again. Takes less than half an
+hour on two cores; `--quick` takes a minute or two, on scikit-learn's digits: it shows that all runs, no more.
+Needs `pip install "clrfast[demo,keras]"`. Without Keras its trainings, without matplotlib the pictures are
+left out, and so are data that are missing: each is named.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -58,10 +57,12 @@ def prepare(options: argparse.Namespace) -> Study:
         FileNotFoundError: There is no data set at all.
     """
     frameworks = ["in_torch"]
-    if importlib.util.find_spec("keras"):
+    try:
+        import in_keras  # noqa: F401
+
         frameworks.append("in_keras")
-    else:
-        tell("left out Keras, which is not installed: pip install 'clrfast[keras]'")
+    except ImportError as error:
+        tell(f"left out Keras, which cannot be imported: {error}: pip install 'clrfast[keras]'")
     folder = options.data_dir
     names = ("digits",) if options.quick else ("mnist", "fashion", "digits5k", "digits")
     images, missing = first_of(names, folder)
@@ -128,9 +129,21 @@ def main() -> None:
     except KeyboardInterrupt:
         tell(f"interrupted: {len(study.kept)} results are kept in {options.out}; the same command goes on")
         sys.exit(130)
-    text = "\n\n".join(PARTS[part].report(study) for part in options.parts)
+    text = "\n\n".join(f"## {part}\n\n{PARTS[part].report(study)}" for part in options.parts)
     (options.out / "report.md").write_text(text + "\n", encoding="utf-8")
     print(text)
+    draw(study, options.parts)
+
+
+def draw(study: Study, parts: list[str]) -> None:
+    """Save the pictures, or say what they need."""
+    try:
+        import pictures
+    except ImportError:
+        tell("left out the pictures, which need matplotlib: pip install 'clrfast[plot]'")
+        return
+    for path in pictures.draw(study, parts):
+        tell(f"saved {path}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Plan:
 
 LARGE = Plan(12_000, 10, (200, 2000), 784, 5)
 SMALL = Plan(4_000, 10, (50, 500), 784, 5)  # as many steps an epoch as with a few more images
-QUICK = Plan(1_200, 2, (20, 100), 32, 2)
+QUICK = Plan(600, 2, (20, 100), 32, 2)
 
 
 def plans(study: Study) -> dict[str, Plan]:
@@ -64,11 +64,11 @@ def ways(base_lr: float, max_lr: float, tuned: float, steps: int) -> dict[str, S
 
 
 def jobs(study: Study) -> list[Job]:
-    """One for each framework, data set, seed and batch size."""
+    """One for each data set, framework, seed and batch size."""
     return [
         Job(f"nine ways: {framework}, {name}, batches of {size}, seed {seed}", one_seed, arguments)
-        for framework in study.frameworks
         for name, plan in plans(study).items()
+        for framework in study.frameworks
         for seed in range(plan.seeds)
         for size in plan.batch_sizes
         if (arguments := (framework, name, size, seed))
