@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from study import Job, Study, against, mean_sd, table
+from study import Job, Study, against, mean_sd, settings, table
 from torch import nn
 
 import clrfast
@@ -73,7 +75,7 @@ def jobs(study: Study) -> list[Job]:
     return [Job(f"layer groups: seed {seed}", one_seed, (seed,)) for seed in range(plan_of(study).seeds)]
 
 
-def one_seed(study: Study, seed: int) -> dict[str, Any]:
+def one_seed(study: Study, seed: int) -> dict[str, dict[str, Any]]:
     """Pre-train, then fine-tune in all ways: at the rate that a range test suggests, and at a grid's.
 
     Returns:
@@ -81,23 +83,85 @@ def one_seed(study: Study, seed: int) -> dict[str, Any]:
         the errors at the "grid".
     """
     plan = plan_of(study)
-    place = f"layer-groups/{study.harder}/seed{seed}"
-    return study.kept(place, dataclasses.asdict(plan), lambda: _one_seed(study, plan, seed))
-
-
-def _one_seed(study: Study, plan: Plan, seed: int) -> dict[str, Any]:
-    split = load(study.harder, study.data_dir).first(20_000).images(plan.side)
-    before = network(plan.channels, seed)
-    _fit(before, split.classes(KNOWN), 1.0, 0.003, plan.pretraining, plan.batch_size, seed)
     results = {}
     for images in plan.images:
-        new = _some(split.classes(NEW), images, seed)
         for way in (SCRATCH, *LOWEST):
-            start = network(plan.channels, 1000 + seed)
-            if way != SCRATCH:
-                start[0], start[1] = copy.deepcopy(before[0]), copy.deepcopy(before[1])
-            results[f"{images} {way}"] = _tuned(start, new, LOWEST.get(way, 1.0), plan, seed)
+            tuning = _Tuning(study, images, way, seed)
+            found = tuning.suggestion()
+            results[f"{images} {way}"] = {
+                **found,
+                "error": tuning.error(found["max_lr"]),
+                "grid": [tuning.error(peak) for peak in plan.peaks],
+            }
     return results
+
+
+@functools.lru_cache
+def _pretrained(study: Study, seed: int) -> nn.Sequential:
+    """The network that knows the first classes."""
+    plan = plan_of(study)
+    model = network(plan.channels, seed)
+    known = _images(study).classes(KNOWN)
+    _fit(model, known, 1.0, 0.003, plan.pretraining, plan.batch_size, seed)
+    return model
+
+
+@functools.lru_cache
+def _images(study: Study) -> Split:
+    return load(study.harder, study.data_dir).first(20_000).images(plan_of(study).side)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tuning:
+    """One way to fine-tune on so many images; each training and test of it is kept."""
+
+    study: Study
+    images: int
+    way: str
+    seed: int
+
+    def suggestion(self) -> dict[str, Any]:
+        """What a range test with the same groups suggests."""
+        return self._kept("range-test", self._tested)
+
+    def error(self, peak: float) -> float:
+        """The share of the test images that are told wrong in percent, after a training up to this rate."""
+        return self._kept(f"{peak:.4g}", lambda: self._trained(peak))
+
+    def _kept(self, name: str, compute: Callable[[], Any]) -> Any:
+        place = f"layer-groups/{self.study.harder}/{self.images}-{self.way}-seed{self.seed}-{name}"
+        return self.study.kept(place, settings(plan_of(self.study)), compute)
+
+    def _start(self) -> nn.Sequential:
+        model = network(plan_of(self.study).channels, 1000 + self.seed)
+        if self.way != SCRATCH:
+            before = _pretrained(self.study, self.seed)
+            model[0], model[1] = copy.deepcopy(before[0]), copy.deepcopy(before[1])
+        return model
+
+    def _split(self) -> tuple[Split, int]:
+        """What is trained on, and for how many steps."""
+        plan = plan_of(self.study)
+        split = _some(_images(self.study).classes(NEW), self.images, self.seed)
+        return split, plan.epochs * (len(split.x) // plan.batch_size)
+
+    def _tested(self) -> dict[str, Any]:
+        model = self._start()
+        split, steps = self._split()
+        loader = batches(split.x, split.y, plan_of(self.study).batch_size, self.seed)
+        optimizer = _optimizer(model, LOWEST.get(self.way, 1.0))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the range test takes up to")  # the page says so
+            log = clrfast.range_test(model, optimizer, F.cross_entropy, loader, total_steps=steps)
+        found = log.analyze().suggestion
+        return {"max_lr": found.bounds[1] or _LR, "confidence": found.confidence or "none"}
+
+    def _trained(self, peak: float) -> float:
+        model = self._start()
+        split, steps = self._split()
+        lowest = LOWEST.get(self.way, 1.0)
+        _fit(model, split, lowest, peak, steps, plan_of(self.study).batch_size, self.seed)
+        return _error(model, split)
 
 
 def _some(split: Split, images: int, seed: int) -> Split:
@@ -106,31 +170,6 @@ def _some(split: Split, images: int, seed: int) -> Split:
     each = images // len(NEW)
     rows = torch.cat([order[split.y[order] == label][:each] for label in range(len(NEW))])
     return split._replace(x=split.x[rows], y=split.y[rows])
-
-
-def _tuned(start: nn.Module, split: Split, lowest: float, plan: Plan, seed: int) -> dict[str, Any]:
-    """Fine-tune copies of one start: at the rate of a range test with the same groups, and at each peak."""
-    steps = plan.epochs * (len(split.x) // plan.batch_size)
-    tested = copy.deepcopy(start)
-    loader = batches(split.x, split.y, plan.batch_size, seed)
-    with_groups = _optimizer(tested, lowest)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the range test takes up to")  # the page says so
-        log = clrfast.range_test(tested, with_groups, F.cross_entropy, loader, total_steps=steps)
-    found = log.analyze().suggestion
-    max_lr = found.bounds[1] or _LR
-
-    def reached(peak: float) -> float:
-        model = copy.deepcopy(start)
-        _fit(model, split, lowest, peak, steps, plan.batch_size, seed)
-        return _error(model, split)
-
-    return {
-        "max_lr": max_lr,
-        "confidence": found.confidence or "none",
-        "error": reached(max_lr),
-        "grid": [reached(peak) for peak in plan.peaks],
-    }
 
 
 def _optimizer(model: nn.Module, lowest: float) -> torch.optim.Optimizer:

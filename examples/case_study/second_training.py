@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import importlib
 import time
 from collections.abc import Callable
 from typing import Any
 
-from study import Job, Study, against, mean_sd, table
+from study import Job, Study, against, mean_sd, settings, table
 from tutorial import DEFAULT, plans, suggestion, tested
 
 from clrfast import schedules
@@ -63,8 +62,8 @@ def one_seed(study: Study, framework: str, seed: int) -> dict[str, dict[str, flo
         results["fresh weights: cycles"] = trained(fresh, cycles, large, seed)
         return results
 
-    settings = {"plan": dataclasses.asdict(plan), "cycles": cycles.to_json()}
-    return study.kept(f"second/{framework}-{study.images}/seed{seed}", settings, compute)
+    place = f"second-training/{framework}-{study.images}/seed{seed}"
+    return study.kept(place, settings(plan, cycles=cycles.to_json()), compute)
 
 
 def _copier(model: Any) -> Callable[[], Any]:

@@ -53,6 +53,12 @@ class Job:
         return self.title
 
 
+def settings(plan: Any, **others: Any) -> dict[str, Any]:
+    """What a training depends on: its plan, but for how often and at how many rates it is repeated."""
+    repeated = ("seeds", "peaks", "images")
+    return {**{k: v for k, v in dataclasses.asdict(plan).items() if k not in repeated}, **others}
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -7,7 +7,7 @@ import statistics
 
 import torch
 import torch.nn.functional as F
-from study import Job, Study, against, mean_sd, table
+from study import Job, Study, against, mean_sd, settings, table
 from torch import Tensor, nn
 
 import clrfast
@@ -129,17 +129,15 @@ def suggested(study: Study, seed: int) -> float:
         return log.analyze().suggestion.bounds[1] or plan.usual
 
     place = f"super-convergence/{study.harder}/seed{seed}-range-test"
-    return study.kept(place, dataclasses.asdict(plan), compute)
+    return study.kept(place, settings(plan), compute)
 
 
 def _trained(study: Study, plan: Plan, way: str, rate: Schedule, epochs: int, seed: int) -> float:
     place = f"super-convergence/{study.harder}/{epochs}-seed{seed}-{way.replace('.', '')}"
-    settings = {"plan": dataclasses.asdict(plan), "rate": rate.to_json()}
+    depends = settings(plan, rate=rate.to_json(), epochs=epochs)
     # Against the rate, as in the paper, where that cycles.
     momentum = None if way.startswith("stair") else rate.reciprocal(0.85, 0.95, base_lr=rate(0))
-    return study.kept(
-        place, settings, lambda: _train(_split(study, plan), plan, rate, momentum, epochs, seed)
-    )
+    return study.kept(place, depends, lambda: _train(_split(study, plan), plan, rate, momentum, epochs, seed))
 
 
 def _split(study: Study, plan: Plan) -> Split:

@@ -8,7 +8,7 @@ import time
 import warnings
 from typing import Any
 
-from study import Job, Study, against, mean_sd, table
+from study import Job, Study, against, mean_sd, settings, table
 
 from clrfast import schedules
 from clrfast.schedules import Schedule
@@ -128,9 +128,9 @@ def trained(
         seconds = time.process_time() - begin
         return {"error": tool.error(model, split), "seconds": seconds}
 
-    settings = {"plan": dataclasses.asdict(plan), "rate": rate.to_json(), "rows": len(split.x)}
+    depends = settings(plan, rate=rate.to_json(), rows=len(split.x))
     place = f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-{way}"
-    return study.kept(place, settings, compute)
+    return study.kept(place, depends, compute)
 
 
 def suggestion(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def suggestion(study: Study, framework: str, name: str, batch_size: int, seed: i
         return tested(tool, model, split, batch_size, plan.steps(batch_size), seed)
 
     place = f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-range-test"
-    return study.kept(place, {"plan": dataclasses.asdict(plan)}, compute)
+    return study.kept(place, settings(plan), compute)
 
 
 def tested(tool: Any, model: Any, split: Split, batch_size: int, steps: int, seed: int) -> dict[str, Any]:
