@@ -43,10 +43,10 @@ class Split(NamedTuple):
         """The first rows to train on, and all to test with."""
         return self._replace(x=self.x[:rows], y=self.y[:rows])
 
-    def held_out(self) -> Split:
-        """What is trained on, cut in four fifths to train on, and a fifth to test with."""
-        cut = len(self.x) * 4 // 5
-        return Split(self.title, self.x[:cut], self.y[:cut], self.x[cut:], self.y[cut:])
+    def held_out(self, fold: int) -> Split:
+        """What is trained on without one of five parts, counted from the end, to test with that."""
+        held = 4 - torch.arange(len(self.x)) * 5 // len(self.x) == fold
+        return Split(self.title, self.x[~held], self.y[~held], self.x[held], self.y[held])
 
     def images(self, side: int) -> Split:
         """The same as square images of one channel, shape (n, 1, side, side), averaged down to this size."""

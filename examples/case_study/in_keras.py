@@ -25,8 +25,8 @@ def network(split: Split, hidden: int, seed: int) -> Any:
     )
 
 
-def range_test(model: Any, split: Split, batch_size: int, total_steps: int, seed: int) -> clrfast.Log:
-    """A range test that is as long as pays for a training of so many steps."""
+def range_test(model: Any, split: Split, batch_size: int, total_steps: int | None, seed: int) -> clrfast.Log:
+    """A range test: of 200 steps, or as long as pays for a training of so many."""
     keras.utils.set_random_seed(1000 + seed)
     _compile(model)
     x, y = split.x.numpy(), split.y.numpy()

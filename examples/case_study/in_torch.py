@@ -20,8 +20,10 @@ def network(split: Split, hidden: int, seed: int) -> nn.Module:
     return nn.Sequential(nn.Linear(split.x.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, 10))
 
 
-def range_test(model: nn.Module, split: Split, batch_size: int, total_steps: int, seed: int) -> clrfast.Log:
-    """A range test that is as long as pays for a training of so many steps."""
+def range_test(
+    model: nn.Module, split: Split, batch_size: int, total_steps: int | None, seed: int
+) -> clrfast.Log:
+    """A range test: of 200 steps, or as long as pays for a training of so many."""
     loader = batches(split.x, split.y, batch_size, seed)
     return clrfast.range_test(model, _adam(model), F.cross_entropy, loader, total_steps=total_steps)
 

@@ -52,7 +52,7 @@ def one_seed(study: Study, framework: str, seed: int) -> dict[str, dict[str, flo
         model = tool.network(split, plan.hidden, seed)
         results = {FIRST: trained(model, default, small, seed)}
         again = _copier(model)
-        own = tested(tool, again(), split, large, steps, seed)
+        own = tested(tool, again(), split, large, None, seed)
         own_cycles = schedules.triangular(own["base_lr"], own["max_lr"], steps / 4)
         fresh = tool.network(split, plan.hidden, seed)
         second = 500 + seed  # another order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import time
 import warnings
 from typing import Any
@@ -16,7 +17,8 @@ from data import Split, load
 
 DEFAULT = 0.001  # of Adam, in Keras and in PyTorch
 GRID = (3e-4, 1e-3, 3e-3, 1e-2)  # what "fixed, tuned" is the best of
-TUNING_SEED = 100  # none that ways are judged by
+FOLDS = 3  # of five, by whose mean it is told
+SHORT = "test as long as pays"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +48,10 @@ def plans(study: Study) -> dict[str, Plan]:
     return {study.images: LARGE, **({study.digits: SMALL} if study.digits else {})}
 
 
-def ways(base_lr: float, max_lr: float, tuned: float, steps: int) -> dict[str, Schedule]:
-    """All ways. Cycles that come back do so twice, in half of the steps each."""
-    size = steps / 4
-    bounds = (base_lr, max_lr, size)
+def ways(base_lr: float, max_lr: float, steps: int) -> dict[str, Schedule]:
+    """The ways between a test's bounds. Cycles that come back do so twice, in half of the steps each."""
+    bounds = (base_lr, max_lr, steps / 4)
     return {
-        "fixed, default": schedules.constant(DEFAULT),
-        "fixed, tuned": schedules.constant(tuned),
         "triangular": schedules.triangular(*bounds),
         "triangular2": schedules.triangular2(*bounds),
         "exp_range": schedules.exp_range(*bounds, gamma=0.25 ** (1 / steps)),  # to a quarter at the end
@@ -75,44 +74,47 @@ def jobs(study: Study) -> list[Job]:
     ]
 
 
-def one_seed(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, Any]:
-    """All ways from one seed: a range test, then each way from the same fresh weights.
-
-    Returns:
-        "found", what the test suggests, and for each way its "error" in percent and its "seconds" of
-        processor time.
-    """
+def one_seed(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, float]:
+    """The error of each way in percent, from the same fresh weights."""
+    place = (study, framework, name, batch_size)
     plan = plans(study)[name]
-    found = suggestion(study, framework, name, batch_size, seed)
-    split = load(name, study.data_dir).first(plan.rows)
     steps = plan.steps(batch_size)
-    chosen = ways(found["base_lr"], found["max_lr"], tuned(study, framework, name, batch_size), steps)
-    results = {
-        way: trained(study, framework, name, split, batch_size, seed, way, rate)
-        for way, rate in chosen.items()
+    found, short = (suggestion(*place, seed, short=short) for short in (False, True))
+    rates = {
+        "fixed, default": schedules.constant(DEFAULT),
+        "fixed, tuned": schedules.constant(tuned(*place)),
+        **ways(found["base_lr"], found["max_lr"], steps),
     }
-    return {"found": found, "ways": results}
+    for way, rate in ways(short["base_lr"], short["max_lr"], steps).items():
+        if way in ("triangular", "one-cycle"):
+            rates[f"{way}, {SHORT}"] = rate
+    split = load(name, study.data_dir).first(plan.rows)
+    return {way: trained(*place, split, seed, way, rate)["error"] for way, rate in rates.items()}
 
 
 def tuned(study: Study, framework: str, name: str, batch_size: int) -> float:
-    """The best of a grid of fixed rates, by a fifth of the training rows that is held out."""
-    split = load(name, study.data_dir).first(plans(study)[name].rows).held_out()
-    errors = {
-        lr: trained(
-            *(study, framework, name, split, batch_size, TUNING_SEED),
-            *(f"grid {lr:g}", schedules.constant(lr)),
-        )["error"]
-        for lr in GRID
-    }
-    return min(errors, key=lambda lr: errors[lr])
+    """The best of a grid of fixed rates, by the mean over folds that are held out of the training rows."""
+    whole = load(name, study.data_dir).first(plans(study)[name].rows)
+
+    def error(lr: float) -> float:
+        runs = [
+            trained(
+                *(study, framework, name, batch_size, whole.held_out(fold), 100 + fold),
+                *(f"grid {lr:g}", schedules.constant(lr)),
+            )
+            for fold in range(FOLDS)
+        ]
+        return sum(run["error"] for run in runs)
+
+    return min(GRID, key=error)
 
 
 def trained(
     study: Study,
     framework: str,
     name: str,
-    split: Split,
     batch_size: int,
+    split: Split,
     seed: int,
     way: str,
     rate: Schedule,
@@ -133,7 +135,9 @@ def trained(
     return study.kept(place, depends, compute)
 
 
-def suggestion(study: Study, framework: str, name: str, batch_size: int, seed: int) -> dict[str, Any]:
+def suggestion(
+    study: Study, framework: str, name: str, batch_size: int, seed: int, *, short: bool = False
+) -> dict[str, Any]:
     """What a range test of the fresh weights suggests; Adam's default where that is nothing."""
     plan = plans(study)[name]
 
@@ -141,17 +145,21 @@ def suggestion(study: Study, framework: str, name: str, batch_size: int, seed: i
         tool = importlib.import_module(framework)
         split = load(name, study.data_dir).first(plan.rows)
         model = tool.network(split, plan.hidden, seed)
-        return tested(tool, model, split, batch_size, plan.steps(batch_size), seed)
+        return tested(tool, model, split, batch_size, plan.steps(batch_size) if short else None, seed)
 
-    place = f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-range-test"
-    return study.kept(place, settings(plan), compute)
+    kind = "short-range-test" if short else "range-test"
+    return study.kept(
+        f"tutorial/{framework}-{name}-{batch_size}/seed{seed}-{kind}", settings(plan, short=short), compute
+    )
 
 
-def tested(tool: Any, model: Any, split: Split, batch_size: int, steps: int, seed: int) -> dict[str, Any]:
+def tested(
+    tool: Any, model: Any, split: Split, batch_size: int, total_steps: int | None, seed: int
+) -> dict[str, Any]:
     """A range test as JSON has it: its rows, its bounds, how sure it is and why."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "the range test takes up to")  # the table says so
-        log = tool.range_test(model, split, batch_size, steps, seed)
+        log = tool.range_test(model, split, batch_size, total_steps, seed)
     found = log.analyze().suggestion
     base_lr, max_lr = found.bounds
     return {
@@ -175,10 +183,9 @@ def report(study: Study) -> str:
 
 def errors(study: Study, framework: str, name: str, batch_size: int) -> dict[str, list[float]]:
     """The errors of each way in percent, one for each seed."""
-    runs = [
-        one_seed(study, framework, name, batch_size, seed)["ways"] for seed in range(plans(study)[name].seeds)
-    ]
-    return {way: [run[way]["error"] for run in runs] for way in runs[0]}
+    seeds = range(plans(study)[name].seeds)
+    runs = [one_seed(study, framework, name, batch_size, seed) for seed in seeds]
+    return {way: [run[way] for run in runs] for way in runs[0]}
 
 
 def _errors(study: Study, framework: str, name: str, plan: Plan) -> str:
@@ -208,12 +215,16 @@ def _range_tests(study: Study) -> str:
     rows = []
     for name, plan in plans(study).items():
         for framework in study.frameworks:
-            for size in plan.batch_sizes:
-                found = [suggestion(study, framework, name, size, seed) for seed in range(plan.seeds)]
+            for size, short in itertools.product(plan.batch_sizes, (False, True)):
+                found = [
+                    suggestion(study, framework, name, size, seed, short=short) for seed in range(plan.seeds)
+                ]
                 rates = ", ".join(f"{one['max_lr']:.2g}" for one in found)
                 sure = ", ".join(sorted({one["confidence"] for one in found}))
-                steps = f"{max(len(one['lr']) for one in found)} of {plan.steps(size)}"
+                steps = f"{max(len(one['lr']) for one in found)} ({plan.steps(size)})"
                 cells = [importlib.import_module(framework).TITLE, load(name, study.data_dir).title]
-                rows.append([*cells, f"{size:,}", steps, rates, sure])
-    head = ["framework", "data", "batches of", "its steps, of training's", "max_lr, each seed", "confidence"]
-    return f"**The range tests**, each of fresh weights:\n\n{table(head, rows)}"
+                why = "; ".join(sorted({reason for one in found for reason in one["reasons"]}))
+                rows.append([*cells, f"{size:,}", steps, rates, sure, why])
+    head = ["framework", "data", "batches of", "steps (the training's)", "max_lr of each seed"]
+    words = "**The range tests** of fresh weights: of 200 steps, and as short as pays (`total_steps=`)."
+    return f"{words}\n\n{table([*head, 'confidence', 'why'], rows)}"
