@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +56,7 @@ QUICK = Plan(8, 4, 30, (50,), 25, 8, (1e-2,), 1)
 
 def plan_of(study: Study) -> Plan:
     """The whole or the short one."""
-    return QUICK if study.quick else FULL
+    return study.repeated(QUICK if study.quick else FULL)
 
 
 def network(channels: int, seed: int) -> nn.Sequential:
@@ -147,12 +146,10 @@ class _Tuning:
 
     def _tested(self) -> dict[str, Any]:
         model = self._start()
-        split, steps = self._split()
+        split, _ = self._split()
         loader = batches(split.x, split.y, plan_of(self.study).batch_size, self.seed)
         optimizer = _optimizer(model, LOWEST.get(self.way, 1.0))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the range test takes up to")  # the page says so
-            log = clrfast.range_test(model, optimizer, F.cross_entropy, loader, total_steps=steps)
+        log = clrfast.range_test(model, optimizer, F.cross_entropy, loader)
         found = log.analyze().suggestion
         return {"max_lr": found.bounds[1] or _LR, "confidence": found.confidence or "none"}
 
@@ -231,7 +228,8 @@ def report(study: Study) -> str:
         one = results[images, "one rate for all"]
         grids = [[run["grid"][i] for run in runs] for i in range(len(plan.peaks))]
         best = min(range(len(plan.peaks)), key=lambda i: sum(grids[i]))
-        ends, others = ([run["error"] for run in of] for of in (runs, one))
+        ends = [run["error"] for run in runs]
+        others = ends if runs is one else [run["error"] for run in one]
         rates = ", ".join(f"{run['max_lr']:.2g}" for run in runs)
         reached = f"{mean_sd(grids[best])} at {plan.peaks[best]:g}"
         rows.append([f"{images:,}", way, mean_sd(ends), against(ends, others), rates, reached])

@@ -42,6 +42,7 @@ PARTS = {
     "layer-groups": layer_groups,
     "super-convergence": super_convergence,
 }
+TOOLS = ("torch", "keras")
 OUT = Path(__file__).parents[2] / "build" / "case_study"
 
 
@@ -56,13 +57,13 @@ def prepare(options: argparse.Namespace) -> Study:
     Raises:
         FileNotFoundError: There is no data set at all.
     """
-    frameworks = ["in_torch"]
-    try:
-        import in_keras  # noqa: F401
-
-        frameworks.append("in_keras")
-    except ImportError as error:
-        tell(f"left out Keras, which cannot be imported: {error}: pip install 'clrfast[keras]'")
+    frameworks = [f"in_{name}" for name in options.frameworks]
+    if "in_keras" in frameworks:
+        try:
+            import in_keras  # noqa: F401
+        except ImportError as error:
+            frameworks.remove("in_keras")
+            tell(f"left out Keras, which cannot be imported: {error}: pip install 'clrfast[keras]'")
     folder = options.data_dir
     names = ("digits",) if options.quick else ("mnist", "fashion", "digits5k", "digits")
     images, missing = first_of(names, folder)
@@ -79,7 +80,8 @@ def prepare(options: argparse.Namespace) -> Study:
     if images is None or harder is None:
         raise FileNotFoundError("no images to train on: pip install scikit-learn")
     digits = None if digits == images else digits
-    return Study(options.out, folder, options.quick, tuple(frameworks), images, digits, harder)
+    asked = (options.out, folder, options.quick, options.seeds)
+    return Study(*asked, tuple(frameworks), images, digits, harder)
 
 
 def work(study: Study, jobs: list[Job], workers: int) -> Iterator[str]:
@@ -111,12 +113,18 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="everything small")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these")
+    parser.add_argument("--frameworks", nargs="+", choices=TOOLS, default=TOOLS, help="only these")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="trainings of each kind: 5, or 3 of the ResNet"
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes: 2")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where results are kept")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where MNIST and Fashion-MNIST are")
     parser.add_argument("--no-download", action="store_true", help="do not look for MNIST in the network")
     options = parser.parse_args()
     options.out = options.out or (OUT / "quick" if options.quick else OUT)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"argument --seeds: must be at least 1, got {options.seeds}")
     torch.set_num_threads(1)  # more gain little in networks this small
     try:
         study = prepare(options)

@@ -6,9 +6,11 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kept import Kept
+
+Plan = TypeVar("Plan")  # a data class that has `seeds`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Study:
         out: The folder of results, tables and pictures.
         data_dir: Where files of MNIST and Fashion-MNIST are; None looks in the usual places.
         quick: Whether everything is small: it shows that all runs, no more.
+        seeds: Trainings of each kind; None leaves it to each part.
         frameworks: The modules that train the tutorial's network.
         images: The data set that stands for MNIST: that itself, or what there is.
         digits: The second one, smaller; None where there is none.
@@ -28,6 +31,7 @@ class Study:
     out: Path
     data_dir: Path | None
     quick: bool
+    seeds: int | None
     frameworks: tuple[str, ...]
     images: str
     digits: str | None
@@ -37,6 +41,10 @@ class Study:
     def kept(self) -> Kept:
         """The results."""
         return Kept(self.out / "results")
+
+    def repeated(self, plan: Plan) -> Plan:
+        """A plan with the seeds that are asked for."""
+        return plan if self.seeds is None else dataclasses.replace(plan, seeds=self.seeds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +81,8 @@ def mean_sd(values: Sequence[float]) -> str:
 
 def against(values: Sequence[float], others: Sequence[float]) -> str:
     """The mean difference of paired percentages, and how often it is one for the better."""
+    if values is others:
+        return "-"
     differences = [value - other for value, other in zip(values, others)]
     better = sum(difference < 0 for difference in differences)
     return f"{statistics.fmean(differences):+.2f} ({better} of {len(differences)})"

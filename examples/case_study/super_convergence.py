@@ -54,7 +54,7 @@ QUICK = Plan(300, 8, 4, 60, 1e-4, (2, 6), 0.1, 0.5, 1)
 
 def plan_of(study: Study) -> Plan:
     """The whole or the short one."""
-    return QUICK if study.quick else FULL
+    return study.repeated(QUICK if study.quick else FULL)
 
 
 class ResidualBlock(nn.Module):

@@ -44,8 +44,10 @@ QUICK = Plan(600, 2, (20, 100), 32, 2)
 def plans(study: Study) -> dict[str, Plan]:
     """The data sets, and how much is trained on each."""
     if study.quick:
-        return {study.images: QUICK}
-    return {study.images: LARGE, **({study.digits: SMALL} if study.digits else {})}
+        found = {study.images: QUICK}
+    else:
+        found = {study.images: LARGE, **({study.digits: SMALL} if study.digits else {})}
+    return {name: study.repeated(plan) for name, plan in found.items()}
 
 
 def ways(base_lr: float, max_lr: float, steps: int) -> dict[str, Schedule]:
