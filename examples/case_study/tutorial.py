@@ -228,5 +228,5 @@ def _range_tests(study: Study) -> str:
                 why = "; ".join(sorted({reason for one in found for reason in one["reasons"]}))
                 rows.append([*cells, f"{size:,}", steps, rates, sure, why])
     head = ["framework", "data", "batches of", "steps (the training's)", "max_lr of each seed"]
-    words = "**The range tests** of fresh weights: of 200 steps, and as short as pays (`total_steps=`)."
+    words = "**The range tests** of fresh weights: of 200 steps, and as long as pays (`total_steps=`)."
     return f"{words}\n\n{table([*head, 'confidence', 'why'], rows)}"
