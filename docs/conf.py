@@ -16,9 +16,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SOURCE = "https://github.com/clrfast/clrfast/blob/main/"
-# Pages whose text stands in the repository's root, and pages that enter the index once they are there.
+# Pages whose text stands in the repository's root.
 OF_THE_ROOT = {"changes": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
-BEING_WRITTEN = ("tune", "batch_size", "sweeps")
 
 project = "clrfast"
 copyright = "the authors of clrfast"
@@ -73,10 +72,6 @@ def prepare(app: Any, docname: str, source: list[str]) -> None:
         text = re.sub(r"\]\((?:docs/)(?=[^)]+\.md)", "](", path.read_text(encoding="utf-8"))
         source[0] = re.sub(r"\]\((?=(?:benchmarks|python|src|tests)/)", f"]({SOURCE}", text)
         return
-    if docname == "index":
-        for name in BEING_WRITTEN:
-            if not (HERE / f"{name}.md").exists():
-                source[0] = source[0].replace(f"\n{name}\n", "\n")
     up = re.escape("../" * (docname.count("/") + 1))
     source[0] = re.sub(rf"\]\({up}(?!\.)([^)]+)\)", rf"]({SOURCE}\1)", source[0])
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 import clrfast
 from clrfast import schedules
@@ -152,6 +152,35 @@ def groups() -> Names:
 
 
 # What a page, or one section of it, needs besides: the libraries, without which it is skipped, and the names.
+def recipe() -> Names:
+    """A training of which some batches are held out."""
+    x = torch.randn(640, 4)
+    rows = list(zip(x.split(32), x.sum(1, keepdim=True).split(32)))
+    model = nn.Linear(4, 1)
+    return {
+        **{"model": model, "optimizer": torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)},
+        **{"loss_fn": F.mse_loss, "epochs": 3, "loader": rows[:16], "val_batches": rows[16:]},
+    }
+
+
+def batches() -> Names:
+    """A data set whose noise makes larger batches pay, and loaders of it."""
+    x = torch.randn(4000, 8)
+    noisy = TensorDataset(x, (x[:, :3] + torch.randn(4000, 3)).argmax(1))
+    return {"make_loader": lambda size: DataLoader(noisy, batch_size=size, shuffle=True, drop_last=True)}
+
+
+def searched() -> Names:
+    """The folder of a search: a run a row, the best rate near 3e-3."""
+    random = np.random.default_rng(0)
+    lr, size = 10 ** random.uniform(-5, 0, 60), 2 ** random.integers(5, 9, 60)
+    loss = 0.3 + 0.05 * np.log10(lr / 3e-3 / (size / 128) ** 0.5) ** 2 + 0.002 * random.standard_normal(60)
+    Path("runs").mkdir()
+    rows = [f"{one},{b},{value}" for one, b, value in zip(lr, size, loss)]
+    Path("runs/runs.csv").write_text("\n".join(["lr,batch_size,val_loss", *rows]))
+    return {}
+
+
 MORE: dict[str, tuple[list[str], Callable[[], Names]]] = {
     "range_test.md": ([], loops),
     "lr_scheduler.md#Several optimizers": ([], groups),
@@ -165,6 +194,9 @@ MORE: dict[str, tuple[list[str], Callable[[], Names]]] = {
     "guide/drop_in.md#Hugging Face Transformers": (["transformers", "accelerate"], transformers),
     "guide/drop_in.md#Keras": (["keras"], keras),
     "guide/drop_in.md#JAX and optax": (["optax"], dict),
+    "tune.md": ([], recipe),
+    "batch_size.md": ([], batches),
+    "sweeps.md": (["matplotlib"], searched),
     "guide/many_runs.md#On Dask": (["dask", "pyarrow"], sweep),
     "guide/migrating.md#Keras' clr_callback": (["keras"], keras),
 }

@@ -142,16 +142,18 @@ def _trained(
 _RECORDERS = {"fastai_valley": "fastai", "torch_lr_finder": "torch_lr_finder"}
 
 
-def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
+def ways(peaks: np.ndarray, steps: int) -> tuple[dict[str, Way], dict[str, str]]:
     """All ways by their names, and those that are left out, with the reason.
 
     Args:
         peaks: What random search is read from.
+        steps: The budget, which says how long a fifth and a tenth of it are.
     """
+    tested = f"clrfast, test of {steps // 5}"
     found: dict[str, Way] = {
-        "clrfast, test of 200, one-cycle": range_tested,
-        "clrfast, test of 200, cosine": partial(range_tested, shape=cosine),
-        "clrfast, test of 200, two triangles": partial(range_tested, shape=two_triangles),
+        f"{tested}, one-cycle": range_tested,
+        f"{tested}, cosine": partial(range_tested, shape=cosine),
+        f"{tested}, two triangles": partial(range_tested, shape=two_triangles),
         "clrfast, test as long as pays, one-cycle": adaptive,
         "clrfast, the same with probes, one-cycle": probed,
         "default rate, constant": partial(default, shape=constant),
@@ -162,14 +164,14 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
         "pytorch-lr-finder, one-cycle": partial(peer, rule="torch_lr_finder"),
     }
     missing: dict[str, str] = {}
-    _add_optimizers(found, missing)
+    _add_optimizers(found, missing, steps)
     try:
         import optuna as _  # noqa: F401
     except ImportError:
         missing["Optuna"] = "pip install optuna"
     else:
         for trials in (3, 5):
-            found[f"Optuna, {trials} trials of 100, one-cycle"] = partial(optuna, trials=trials)
+            found[f"Optuna, {trials} trials of {steps // 10}, one-cycle"] = partial(optuna, trials=trials)
     for trials in (3, 5, 10):
         name = f"random search, {trials} whole trainings"
         found[name] = partial(random_search, trials=trials, peaks=peaks)
@@ -180,7 +182,7 @@ def ways(peaks: np.ndarray) -> tuple[dict[str, Way], dict[str, str]]:
     return found, missing
 
 
-def _add_optimizers(found: dict[str, Way], missing: dict[str, str]) -> None:
+def _add_optimizers(found: dict[str, Way], missing: dict[str, str], steps: int) -> None:
     """Add the optimizers that choose their rate by themselves, or need no schedule."""
     try:
         from prodigyopt import Prodigy
@@ -204,6 +206,6 @@ def _add_optimizers(found: dict[str, Way], missing: dict[str, str]) -> None:
         found["schedule-free AdamW, default rate"] = partial(
             default, optimizer=AdamWScheduleFree, shape=constant
         )
-        found["schedule-free AdamW, clrfast's test of 200"] = partial(
+        found[f"schedule-free AdamW, clrfast's test of {steps // 5}"] = partial(
             range_tested, optimizer=AdamWScheduleFree, shape=constant
         )

@@ -24,7 +24,7 @@ assert taken == len(log.lr) == 20
 trained = []
 train = trainer.train
 trainer.train = lambda schedule, steps, *rest: trained.append(steps) or train(schedule, steps, *rest)
-for name, way in ways(np.array([0.01, 0.1]))[0].items():
+for name, way in ways(np.array([0.01, 0.1]), 200)[0].items():
     trained.clear()
     outcome = way(trainer, 0)
     if "whole trainings" not in name:
@@ -51,17 +51,17 @@ def run(*arguments: str | Path) -> str:
 def test_short_form(tmp_path: Path) -> None:
     """Two problems, all ways; a second run trains what is not kept: a cut line, a changed problem."""
     first = run("run.py", "--short", "--out", tmp_path)
-    titles = ["## real: digits_mlp", "## off-scale: digits_loss_1000"]
+    titles = ["## real, 200 steps: digits_mlp", "## off-scale, 200 steps: digits_loss_1000"]
     assert [line for line in first.splitlines() if line.startswith("##")] == titles
     rows = re.findall(r"^\| (.*) \| (-?[\d.]+)% \| (-?\d+)% \| ([\d.]+) x \|$", first, re.MULTILINE)
     ways = [row[0] for row in rows]
     assert ways[: len(ways) // 2] == ways[len(ways) // 2 :]
-    assert {"clrfast, test of 200, one-cycle", "default rate, cosine", "fastai valley, one-cycle"} < set(ways)
+    assert {"clrfast, test of 40, one-cycle", "default rate, cosine", "fastai valley, one-cycle"} < set(ways)
     assert all(-100 < float(regret) <= 100 for _, regret, _, _ in rows)
 
-    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_text() for path in (tmp_path / "200").iterdir()}
     assert sorted(kept) == ["digits_loss_1000.jsonl", "digits_mlp.jsonl"]
-    cut, changed = (tmp_path / name for name in sorted(kept))
+    cut, changed = (tmp_path / "200" / name for name in sorted(kept))
     cut.write_text(kept[cut.name][:-5])
     changed.write_text(re.sub(r"^\w+", "another", re.sub(r"\d+\.\d+", "0.5", kept[changed.name])))
     assert run("run.py", "--short", "--out", tmp_path) == first

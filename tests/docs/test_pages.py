@@ -23,7 +23,7 @@ DOCS = given.ROOT / "docs"
 # Their code is run elsewhere, with what it says held against the libraries it speaks of.
 ELSEWHERE = {"schedules_elsewhere.md"}
 # After these the models are what they were before.
-LEAVES_NO_TRACE = {"range_test.md", "probes.md", "guide/find_a_rate.md#Another loop"}
+LEAVES_NO_TRACE = {"range_test.md", "probes.md", "batch_size.md", "guide/find_a_rate.md#Another loop"}
 
 
 def sections() -> Iterator[tuple[str, list[str]]]:
