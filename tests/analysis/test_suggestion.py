@@ -169,3 +169,16 @@ def test_modules_show_public_names_alone(module):
     assert not [name for name in module.__all__ if name.startswith("_")]
     for name in module.__all__:
         assert hasattr(module, name)
+
+
+def test_a_loss_that_explodes_and_comes_back_bounds_the_rate():
+    """As of a ramp at a momentum of 0.99: the wide window would carry the fall past the explosion."""
+    at = np.log10([1e-5, 1e-3, 4.5e-3, 9.3e-3, 1.6e-2, 2.4e-2, 3.4e-2, 4.9e-2, 7.1e-2, 0.124, 0.216, 0.376])
+    level = [2.307, 2.277, 2.15, 1.81, 1.18, 0.69, 1.41, 1.75, 1.26, 0.98, 1.06, 2.7]
+    lr = np.geomspace(1e-5, 0.4, 231)
+    for seed in range(5):
+        noise = 0.03 * np.random.default_rng(seed).standard_normal(231)
+        found = analyze(lr, np.interp(np.log10(lr), at, level) + noise)
+        assert 0.008 < found.suggestion.max_lr < found.phases.divergence_lr
+        assert found.suggestion.confidence != "high"
+        assert any("explodes and comes back" in reason for reason in found.suggestion.reasons)

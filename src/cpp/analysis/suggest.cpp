@@ -53,6 +53,7 @@ constexpr double kFurthest = 0.5 * kDecade;    // ... of which so much counts if
 constexpr double kLagSteps = 6;                // until the loss answers to a rate ...
 constexpr double kLongestLag = 0.6 * kDecade;  // ... over no more than this
 constexpr double kLeastRise = 0.01;            // of the drop: less is no rise
+constexpr double kExploded = 0.25;             // of the drop: no rate for training is so far up
 constexpr double kHalfway = 0.5;               // of its height is where a rise lies
 constexpr double kBelowRise = 0.6 * kDecade;   // the best rates lie this far below the rise ...
 constexpr double kLagsBelowRise = 2;           // ... and so many lags
@@ -418,6 +419,7 @@ struct Witnesses {
   double by_minimum, by_rise;  // by_rise is infinite if there is no rise
   double top;                  // what both say together
   bool endless;                // no rise ends the floor
+  bool returns;                // from an explosion, to fall once more
 };
 
 Witnesses witnesses_of(const Points& points, const Circumstances& circumstances,
@@ -445,7 +447,13 @@ Witnesses witnesses_of(const Points& points, const Circumstances& circumstances,
   const double by_rise = rise - kBelowRise - kLagsBelowRise * lag;
   const double weight = rise < kInfinity ? std::max(0.0, 1 - lag / kLittleSaid) / 2 : 0;
   const double both = weight > 0 ? by_minimum + weight * (by_rise - by_minimum) : by_minimum;
-  return {lag, by_minimum, by_rise, std::min(both, x[right]), endless};
+  const double top = std::min(both, x[right]);
+  // The wide window may carry the fall past an explosion, and the rate into it.
+  const auto at = static_cast<std::size_t>(std::lower_bound(x.begin(), x.end(), top) - x.begin());
+  if (at > fall.lowest && at < points.size() &&
+      shown.loss[at] - shown.loss[fall.lowest] > kExploded * fall.drop)
+    return {lag, by_minimum, by_rise, x[fall.lowest] - lag, endless, true};
+  return {lag, by_minimum, by_rise, top, endless, false};
 }
 
 void suggest_after_fall(const Points& points, const Circumstances& circumstances,
@@ -459,7 +467,7 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
   };
   const double divergence = divergence_of(points, circumstances, course, course.fall);
 
-  const auto [lag, by_minimum, by_rise, top, endless] =
+  const auto [lag, by_minimum, by_rise, top, endless, returns] =
       witnesses_of(points, circumstances, course, findings.fit);
   const double shift = top - x[lowest];
 
@@ -493,6 +501,10 @@ void suggest_after_fall(const Points& points, const Circumstances& circumstances
     reasons.emplace_back("the minimum is flat or noisy: max_lr is known within a decade only");
   if (by_rise < kInfinity && std::fabs(by_rise - by_minimum) > kApart)
     reasons.emplace_back("the minimum and the rise suggest rates that differ tenfold");
+  if (returns)
+    reasons.emplace_back(
+        "the loss explodes and comes back: max_lr is below the explosion, where it is lowest "
+        "first");
   if (falls_from_the_start(points, course))
     reasons.emplace_back(
         "the loss falls from the lowest rate on: base_lr may be too high, test further down");
