@@ -26,6 +26,9 @@ from clrfast._range_test import RangeTest as RangeTest
 from clrfast._range_test import probe as probe
 from clrfast._range_test import range_test as range_test
 from clrfast._range_test import recover as recover
+from clrfast._tune import Choice as Choice
+from clrfast._tune import Recipe as Recipe
+from clrfast._tune import tune as tune
 from clrfast.analysis import Analysis as Analysis
 from clrfast.analysis import NoSuggestionError as NoSuggestionError
 from clrfast.analysis import Probes as Probes
@@ -37,11 +40,13 @@ from clrfast.schedules import Schedule as Schedule
 __version__: str
 __all__ = [
     "Analysis",
+    "Choice",
     "Log",
     "NoSuggestionError",
     "Probes",
     "Progress",
     "RangeTest",
+    "Recipe",
     "Schedule",
     "Suggestion",
     "analysis",
@@ -57,6 +62,7 @@ __all__ = [
     "schedules",
     "smoothing",
     "trackers",
+    "tune",
 ]
 
 

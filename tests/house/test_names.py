@@ -27,6 +27,8 @@ RESULTS = (
     *(BaseException, tuple, schedules.Schedule, clrfast.Analysis, analysis.Phases, clrfast.Suggestion),
     clrfast.Progress,
     clrfast.Probes,
+    clrfast.Recipe,
+    clrfast.Choice,
 )
 
 

@@ -172,7 +172,7 @@ def range_test(
         **{"stop_factor": stop_factor, "also": list(also), "progress": progress},
         **{"checkpoint": checkpoint, "log_file": log_file, "process_group": process_group},
     }
-    test = RangeTest(model, optimizer, **options)
+    RangeTest(model, optimizer, **options)  # checks what it is given
     training = Training(
         model,
         optimizer,
@@ -185,9 +185,25 @@ def range_test(
         train_step=train_step,
         validation=validation,
     )
-    batches_a_step, usual = training.accumulate, training.usual
+    log = ramps(training, options, tests, updates, total_steps is not None and start_lr is None)
+    return verified(log, training, options, probe_steps) if probe_steps else log
 
+
+def ramps(
+    training: Training, options: dict[str, Any], tests: int = 1, updates: int = 1, finds_start: bool = True
+) -> Log:
+    """Train with a rising rate, once or several times from the same state; the log of all.
+
+    Args:
+        training: What is trained.
+        options: What `RangeTest` is given for it.
+        tests: How many ramps.
+        updates: Updates at each rate, where the loss that counts is measured before the first of them.
+        finds_start: Whether the first steps find where the ramp begins.
+    """
     import torch
+
+    batches_a_step, usual, validation = training.accumulate, training.usual, training.validation
 
     def train(test: RangeTest) -> None:
         training.begin(test)
@@ -198,26 +214,27 @@ def range_test(
             test._use(validation)
             measure = partial(usual.validate, usual.on(list(validation)))
         loss: Any = math.nan
-        for taken in test._batches(loader, batches_a_step * updates):
+        for taken in test._batches(training.loader, batches_a_step * updates):
             measured = math.nan if measure is None else measure()
             for begin in range(0, len(taken), batches_a_step):
                 loss = training.step(taken[begin : begin + batches_a_step])
             test.record(loss if measure is None else measured)
 
     runs: dict[str, Log] = {}
+    test = RangeTest(training.model, training.optimizer, **options)
     for number in range(1, tests + 1):
         if number > 1:
-            test = RangeTest(model, optimizer, seed=_seed(torch.initial_seed(), number), **options)
+            seed = _seed(torch.initial_seed(), number)
+            test = RangeTest(training.model, training.optimizer, seed=seed, **options)
         training.enter_into(test, batches_a_step * updates)
         test._epoch = number - 1
-        test._finds_start = total_steps is not None and start_lr is None
+        test._finds_start = finds_start
         if tests > 1:
             test._run, test._title, test._earlier = str(number), f"range test {number} of {tests}", runs
         with test:
             train(test)
         runs[str(number)] = test.log
-    log = Log.of_runs(runs) if tests > 1 else test.log
-    return verified(log, training, options, probe_steps) if probe_steps else log
+    return Log.of_runs(runs) if tests > 1 else test.log
 
 
 def _seed(begin: int, number: int) -> int:

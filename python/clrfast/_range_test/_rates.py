@@ -65,7 +65,7 @@ class Rates:
             ratios = [1.0] * len(groups)
         else:
             firsts, lasts = [start_lr], [end_lr]
-            ratios = _ratios(self.named_groups)
+            ratios = group_ratios(self.named_groups)
         self.is_one_ramp = not self._of_each and self._shape == "exponential" and held == 1
         self._ends: list[tuple[float, float]] = []
         for i, (first, last) in enumerate(zip(firsts, lasts)):
@@ -162,7 +162,7 @@ def _each(name: str, rate: Any, groups: int) -> list[Any]:
     return list(rate)
 
 
-def _ratios(named: list[tuple[str, dict[str, Any]]]) -> list[float]:
+def group_ratios(named: list[tuple[str, dict[str, Any]]]) -> list[float]:
     """Return the ratio of each group's rate to the largest of all."""
     for key in ("lr", "initial_lr"):
         rates = [

@@ -48,7 +48,7 @@ class Training:
         from clrfast._range_test._snapshot import numbered
         from clrfast._range_test._training_step import Step
 
-        self.model, self.optimizer, self.loader = model, optimizer, loader
+        self.model, self.optimizer, self.loader, self.validation = model, optimizer, loader, validation
         self.step: Callable[[list[Any]], Any]
         self.usual: Step | None = None
         if train_step is None:
