@@ -14,6 +14,7 @@ except ImportError as error:
 
 from clrfast import analysis as analysis
 from clrfast import logs as logs
+from clrfast import pictures as pictures
 from clrfast import rules as rules
 from clrfast import schedules as schedules
 from clrfast import smoothing as smoothing
@@ -54,6 +55,7 @@ __all__ = [
     "apply_lr",
     "build_config",
     "logs",
+    "pictures",
     "probe",
     "range_test",
     "recover",

@@ -216,7 +216,6 @@ def test_analyze_finds_the_columns_that_are_named(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["logs", "--plot", "x.png"], "--plot draws one run, and there is more than a.csv: name one file,"),
         (["logs/short.csv", "logs/short.csv", "log.json"], "log.json: No such file"),
         (["logs/short.csv", "logs/none.csv"], "none of 2 runs can be analysed; logs/short.csv: lr must"),
         (["logs/nothing*"], "logs/nothing*: no file there has a name of a known format"),
@@ -231,8 +230,6 @@ def test_many_bad_files_are_one_line_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (folder / "none.csv").write_text("lr,loss\n-1,2\n")
-    if "--plot" in arguments:
-        (folder / "none.csv").unlink()
     monkeypatch.chdir(folder.parent)
     assert main(["analyze", *arguments]) == 1
     out, err = capsys.readouterr()

@@ -20,7 +20,7 @@ ROWS = re.findall(r"^\| (`.*?`) \|", PAGE, re.MULTILINE)
 NAMES = {name for row in ROWS for name in re.findall(r"`(\w+)`", row)}
 # Where arguments are somebody else's: torch's, Kenstler's, those of the libraries whose rules these are.
 FOREIGN = re.compile(r"clrfast\.rules\.(fastai|lightning|torch_lr|ignite|dataiku)")
-PUBLIC = ("analysis", "logs", "rules", "schedules", "smoothing", "trackers")
+PUBLIC = ("analysis", "logs", "pictures", "rules", "schedules", "smoothing", "trackers")
 MODULES = ["clrfast", *(f"clrfast.{name}" for name in PUBLIC)]
 # Nobody makes these by hand.
 RESULTS = (

@@ -6,6 +6,8 @@ import base64
 import dataclasses
 import json
 import re
+import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -246,6 +248,90 @@ def test_page_and_picture_have_the_same_colours(small: Page) -> None:
     shapes = small.runs[0]["figure"]["layout"]["shapes"]
     drawn_in = {shape.get("fillcolor") or shape["line"]["color"] for shape in shapes}
     assert drawn_in == {"#7f7f7f", "#2ca02c", "#d62728", "#9467bd", "#ff7f0e"}
+
+
+def test_verdict_stands_above_the_curve() -> None:
+    analysis = analysis_of("mobilenet")
+    found = analysis.suggestion
+    page = Page(analysis.to_html())
+    assert "clrfast-card medium" in [attributes.get("class") for _, attributes in page.tags]
+    for number in (found.max_lr, found.base_lr):
+        assert f"{number:.3g}" in page.text
+    assert found.reasons
+    for reason in found.reasons:
+        assert reason in page.text
+    assert f"schedules.one_cycle({found.max_lr:.3g}, total_steps)" in page.text
+    assert "verify=100" in page.text
+    nothing = Page(clrfast.analyze(np.geomspace(1e-4, 1, 50), np.ones(50)).to_html())
+    assert "one_cycle" not in nothing.text
+    assert "Do not train by this test" in nothing.text
+
+
+def test_verdict_of_the_run_that_is_shown(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        clrfast.Log(LOGS["small"]["lr"], LOGS["small"]["loss"]).to_csv(tmp_path / f"{name}.csv")
+    out = tmp_path / "out.html"
+    assert main(["analyze", str(tmp_path), "--html", str(out)]) == 0
+    page = Page(out.read_text())
+    verdicts = [attributes for _, attributes in page.tags if attributes.get("class") == "verdict"]
+    assert [verdict["data-run"] for verdict in verdicts] == [run["id"] for run in page.runs]
+    assert ["hidden" in verdict for verdict in verdicts] == [False, True]
+
+
+def test_a_reason_is_text() -> None:
+    analysis = analysis_of("small")
+    for evil in EVIL:
+        found = dataclasses.replace(analysis.suggestion, reasons=(evil, f"`{evil}`"), rule=evil)
+        page = Page(dataclasses.replace(analysis, suggestion=found).to_html())
+        assert page.text.count(evil) == 3
+        assert len(page.scripts) == 3
+        assert "img" not in [tag for tag, _ in page.tags]
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+# Frames as wide as a phone, a tablet, a desk: how far page and curve reach, how many verdicts are seen.
+FRAMES = """<body><script>
+const widths = [420, 768, 1200];
+const frames = widths.map(width => {
+  const frame = document.createElement("iframe");
+  frame.style = `width: ${width}px; height: 900px; border: 0`;
+  frame.src = "page.html";
+  return document.body.appendChild(frame);
+});
+onload = () => setTimeout(() => {
+  document.title = JSON.stringify(frames.map(frame => {
+    const page = frame.contentDocument;
+    const inner = page.querySelector("#curve .main-svg").getBoundingClientRect();
+    const shown = [...page.querySelectorAll(".verdict")].filter(verdict => !verdict.hidden);
+    return [page.documentElement.scrollWidth, Math.ceil(inner.right), shown.length];
+  }));
+}, 500);
+</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
+def test_page_fits_a_phone_and_a_desk(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name, log in LOGS.items():
+        clrfast.Log(log["lr"], log["loss"]).to_csv(logs / f"{name}.csv")
+    assert main(["analyze", str(logs), "--html", str(tmp_path / "page.html")]) == 0
+    (tmp_path / "frames.html").write_text(FRAMES)
+    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--allow-file-access-from-files"]
+    profile = f"--user-data-dir={tmp_path / 'profile'}"
+    done = subprocess.run(
+        [str(BROWSER), *options, profile, "--virtual-time-budget=20000", "--dump-dom", "frames.html"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None, done.stdout[-2000:] + done.stderr[-2000:]
+    for width, (page, curve, verdicts) in zip((420, 768, 1200), json.loads(title[1])):
+        assert page == width
+        assert curve <= width
+        assert verdicts == 1
 
 
 def test_rows_of_short_runs_are_kept_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from clrfast import _check, logs, rules
 from clrfast._cli._output import as_json, output, refuse_inputs, show
 from clrfast._cli._read import OURS, KeptRows, Reading, Results, Run, repeats, ruled, streamed
-from clrfast._cli._show import entry, save_html, save_plot, table, text
+from clrfast._cli._show import entry, save_comparison, save_html, save_plot, table, text
 from clrfast._require import require
 from clrfast.logs._readers._find_runs import find_runs
 from clrfast.logs._readers._limits import MAX_EXPANSION
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot",
         metavar="OUT",
         type=output(".png", ".svg", ".pdf"),
-        help="save a picture of one run: .png, .svg, .pdf",
+        help="save a picture, of several runs one with all their curves: .png, .svg, .pdf",
     )
     parser.add_argument(
         "--html",
@@ -89,6 +89,8 @@ def run(options: argparse.Namespace) -> None:
     title = _title(next(iter(found)), paths, options.paths) if single else "LR range tests"
     if options.plot and isinstance(single, Run):
         save_plot(single.analysis, options.plot, title, single.others)
+    elif options.plot:
+        save_comparison(found, options.plot, title)
     if options.html:
         save_html({title: single} if single else found, options.html, title)
     if options.json:
@@ -126,7 +128,7 @@ def _read(options: argparse.Namespace) -> Results:
     runs = find_runs(paths, problems.append)
     files = [file for run in runs for file in run.paths]
     refuse_inputs([("--plot", options.plot), ("--html", options.html)], files)
-    reading = Reading(paths, runs, request, problems, one=options.plot is not None, progress=options.progress)
+    reading = Reading(paths, runs, request, problems, progress=options.progress)
     if options.repeats:
         return repeats(reading)
     rows = KeptRows() if options.plot or options.html else None

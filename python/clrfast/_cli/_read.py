@@ -44,7 +44,6 @@ class Reading(NamedTuple):
         runs: What was found there.
         request: What of them is read.
         problems: What was wrong with the archives among them.
-        one: Whether a second run is an error, told as soon as it is found.
         progress: Show a bar.
     """
 
@@ -52,7 +51,6 @@ class Reading(NamedTuple):
     runs: Sequence[RunPaths]
     request: Request
     problems: list[str]
-    one: bool
     progress: bool
 
 
@@ -103,7 +101,7 @@ def streamed(reading: Reading, rows: KeptRows | None) -> Results:
 
 def repeats(reading: Reading) -> Results:
     """Take the runs for repeats of one test, and feed their states as :func:`streamed` does."""
-    states, refused = _fed(reading._replace(one=False), None)
+    states, refused = _fed(reading, None)
     if not states:
         return {}
     if refused:
@@ -125,8 +123,6 @@ def _fed(reading: Reading, rows: KeptRows | None) -> tuple[dict[str, State], dic
             states.setdefault(chunk.run, State()).add(chunk.lr, chunk.loss)
         except ValueError as error:
             refused.setdefault(chunk.run, str(error))
-        if reading.one:
-            _only_one(list(states))
         if rows is not None:
             rows.add(chunk.run, chunk.lr, chunk.loss)
     _tell(problems, status(used, [state.n for state in states.values()], reading.paths))
@@ -145,8 +141,6 @@ def ruled(reading: Reading, names: Sequence[str], *, smoothed: bool, rows: KeptR
     """
     log = collect(reading.runs, reading.request, reading.problems, reading.paths, progress=reading.progress)
     _tell(log.problems, log.status)
-    if reading.one:
-        _only_one(log.runs)
     found: dict[str, Run | str] = {}
     for name, run in log.split().items():
         analysis = _attempt(run.analyze)
@@ -177,14 +171,6 @@ def _attempt(find: Callable[[], T]) -> T | str:
         return find()
     except ValueError as error:
         return str(error)
-
-
-def _only_one(names: Sequence[str]) -> None:
-    if len(names) > 1:
-        raise ValueError(
-            f"--plot draws one run, and there is more than {names[0]}: name one file, add --repeats if they "
-            "repeat one test, or use --html"
-        )
 
 
 def _tell(problems: Sequence[str], status: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from clrfast._cli._output import tell, warn
 from clrfast._cli._read import Results, Run
@@ -104,6 +107,23 @@ def save_plot(
     save_figure(figure, path)
 
 
+def save_comparison(found: Results, path: str | Path, title: str) -> None:
+    """Save one picture of all runs that could be analysed, coloured by `max_lr` where they are many."""
+    from matplotlib.figure import Figure
+
+    from clrfast._pictures._compare import MOST_IN_LEGEND, Key, compare_tests
+
+    runs = _most({name: result for name, result in found.items() if isinstance(result, Run)}, path)
+    pictures = {name: picture_of(run.analysis) for name, run in runs.items()}
+    rates = [run.analysis.suggestion.bounds[1] for run in runs.values()]
+    numbers = np.array([math.nan if rate is None else rate for rate in rates])
+    key = Key(None, "", True) if len(runs) <= MOST_IN_LEGEND else Key(numbers, "max_lr", False)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    ax = compare_tests(pictures, key, figure.subplots())
+    ax.set_title(visible(title), loc="left", parse_math=False)
+    save_figure(figure, path)
+
+
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Save a figure in the format that the name says."""
     picture = io.BytesIO()  # so that nothing is written if drawing fails
@@ -115,14 +135,19 @@ def save_html(found: Results, path: str | Path, title: str) -> None:
     """Save the page of all runs."""
     from clrfast._pictures._html_page import page
 
-    runs = {name: result for name, result in found.items() if isinstance(result, Run)}
-    if len(runs) > MOST_RUNS:  # a browser has to hold all of them
-        warn(f"{path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs")
-        runs = dict(islice(runs.items(), MOST_RUNS))
+    runs = _most({name: result for name, result in found.items() if isinstance(result, Run)}, path)
     several = len(found) > 1 or any(run.others for run in runs.values())
     pictures = {name: picture_of(run.analysis, _suggested(run.others)) for name, run in runs.items()}
     text = page(title, pictures, table(found) if several else ())
     _save(path, text.encode("utf-8", "backslashreplace"))  # names of files need not be text
+
+
+def _most(runs: Mapping[str, Run], path: str | Path) -> Mapping[str, Run]:
+    """Return so many runs as can be shown, and say where that is not all of them."""
+    if len(runs) <= MOST_RUNS:
+        return runs
+    warn(f"{path} has the curves of the first {MOST_RUNS:,} of {len(runs):,} runs")
+    return dict(islice(runs.items(), MOST_RUNS))
 
 
 def _suggested(others: Mapping[str, Suggestion | str]) -> dict[str, Suggestion]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
 
+_LOSSES = [0.32, 1]  # where on the page's height their panel is, above that of the slope
+
 
 def figure(picture: Picture) -> str:
     """Return Plotly's JSON of both panels; it holds no text but ours."""
@@ -39,8 +42,8 @@ def _curves(picture: Picture) -> list[dict[str, Any]]:
     lr = picture.lr
     if picture.rows is not None:
         rates, losses = picture.rows
-        faint = {"color": LOSS_COLOUR, "width": 0.8}
-        lines.append({"x": rates, "y": losses, "name": "loss", "line": faint, "opacity": 0.4})
+        faint = {"color": LOSS_COLOUR, "width": 1}
+        lines.append({"x": rates, "y": losses, "name": "loss", "line": faint, "opacity": 0.5})
     else:
         lines += _band(lr, picture.lowest, picture.highest, "loss, lowest to highest", opacity=0.15)
     for axis, name, values, error in (
@@ -75,12 +78,14 @@ def _places(picture: Picture) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         colour = PHASE_COLOURS[phase.name]
         filled = {"fillcolor": colour, "opacity": 0.1, "line": {"width": 0}, "layer": "below"}
         shapes.append(_upright(phase.start, phase.stop, type="rect", **filled))
-        labels.append(_label(phase.name, phase.start, colour, xanchor="left"))
+        below = 16 if phase.name == "falling" else 0  # so that it clears its neighbours where it is narrow
+        labels.append(_label(phase.name, phase.start, colour, xanchor="left", yshift=-below))
     diverged = picture.divergence_lr
     if diverged is not None:
         colour = PHASE_COLOURS["rising"]
         shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
-        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90))
+        foot = {"y": _LOSSES[0], "yanchor": "bottom"}
+        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, **foot))
     for bound in picture.bounds:
         shapes.append(_upright(bound.lr, bound.lr, line={"color": BOUND_COLOURS[bound.name], "width": 1.5}))
     return shapes, labels
@@ -120,24 +125,26 @@ def _label(text: str, lr: float, colour: str, **style: Any) -> dict[str, Any]:
 
 
 def _layout(picture: Picture) -> dict[str, Any]:
-    axis = {"gridcolor": "#e4e4e4", "linecolor": "#444", "mirror": True, "ticks": "outside"}
+    axis = {"mirror": True, "ticks": "outside", "showline": True}  # the page gives all lines their colours
     rates = [float(np.log10(rate)) for rate in picture.lr_limits]
+    decades = rates[1] - rates[0]
     losses = {
         "title": "Loss",
-        "domain": [0.32, 1],
+        "domain": _LOSSES,
         "range": picture.loss_limits,
         "zeroline": False,
     }
-    slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True, "zerolinecolor": "#444"}
+    slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True}
     return {
         "template": "none",
         "hovermode": "x",
         "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
-        "margin": {"l": 70, "r": 20, "t": 30, "b": 50},
+        "margin": {"l": 70, "r": 20, "t": 35, "b": 50},
         "xaxis": {
             **axis,
             "type": "log",
             "range": rates,
+            **({"dtick": math.ceil(decades / 8)} if decades > 1.6 else {}),
             "title": "Learning rate",
             "tickformat": "~e",
             "hoverformat": ".3g",

@@ -15,7 +15,7 @@ MOST_ROWS = 20_000  # more are drawn as a band
 LOSS_COLOUR = "#1f77b4"
 PHASE_COLOURS = {"flat": "#7f7f7f", "falling": "#2ca02c", "rising": "#d62728"}
 BOUND_COLOURS = {"base_lr": "#9467bd", "max_lr": "#ff7f0e"}
-OTHERS_COLOUR = "#4d4d4d"  # what other rules suggest
+OTHERS_COLOUR = "#808080"  # what other rules suggest
 
 
 class Phase(NamedTuple):
@@ -59,7 +59,10 @@ class Picture:
         divergence_lr: the rate at which the loss diverged, or None.
         bounds: what is suggested.
         others: what other rules suggest.
-        trust: which rule made the suggestion, and how sure it is.
+        rule: which rule made the suggestion.
+        confidence: "high", "medium" or "low", or None if the rule does not say.
+        reasons: what lowered the confidence, a sentence each.
+        advice: what to do next, a sentence each, with code between backticks.
         text: the whole analysis in words.
     """
 
@@ -77,8 +80,16 @@ class Picture:
     divergence_lr: float | None
     bounds: tuple[Mark, ...]
     others: tuple[Mark, ...]
-    trust: str
+    rule: str
+    confidence: str | None
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
     text: str
+
+    @property
+    def trust(self) -> str:
+        """Whose suggestion it is, and how sure."""
+        return f"rule: {self.rule}" + (f", confidence: {self.confidence}" if self.confidence else "")
 
     @property
     def lr_limits(self) -> tuple[float, float]:

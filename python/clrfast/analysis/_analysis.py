@@ -13,6 +13,7 @@ import numpy as np
 
 from clrfast import _core
 from clrfast._pictures._picture import Mark, Phase, Picture, loss_at, rows_to_draw
+from clrfast.analysis._advice import advice
 from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -213,7 +214,6 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
 
     found = analysis.suggestion
     base_lr, max_lr = found.bounds
-    trust = "" if found.confidence is None else f", confidence: {found.confidence}"
     bounds = (("base_lr", base_lr, found.base_lr_interval), ("max_lr", max_lr, found.max_lr_interval))
     return Picture(
         rows=rows_to_draw(analysis.lr, analysis.loss),
@@ -230,7 +230,10 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
         divergence_lr=analysis.phases.divergence_lr,
         bounds=tuple(mark(name, lr, interval) for name, lr, interval in bounds if lr is not None),
         others=tuple(mark(name, other.max_lr) for name, other in others.items() if other),
-        trust=f"rule: {found.rule}{trust}",
+        rule=found.rule,
+        confidence=found.confidence,
+        reasons=found.reasons,
+        advice=advice(found),
         text=str(analysis),
     )
 

@@ -42,6 +42,8 @@ def remember(lr: NDArray[np.float64], loss: NDArray[np.float64]) -> Log:
 
 def draw(analysis: Analysis) -> str:
     analysis.plot().set_title("A range test")
+    clrfast.pictures.compare({"a": analysis, "b": analysis}, values=[0.9, 0.99], label="Momentum").grid()
+    clrfast.pictures.compare([schedules.constant(0.1), schedules.ramp(0.1, 1.0, 10)])
     return analysis.to_html()
 
 
