@@ -28,13 +28,18 @@ def steps_for(
     if total_steps is None:
         return USUAL_STEPS if steps is None else steps
     training = _check.whole("total_steps", total_steps, least=1)
-    chosen = min(max(_FEWEST, training // _SHARE), _MOST) if steps is None else steps
+    chosen = length_for(training) if steps is None else steps
     spent = repeats * _check.whole("steps", chosen, least=2)
     if spent * _LARGE > training:
         warn(
             f"the range test takes up to {spent} steps, more than a quarter of the {training} of the training"
         )
     return chosen
+
+
+def length_for(training: int) -> int:
+    """Return how long a test is that pays for a training of so many steps."""
+    return min(max(_FEWEST, training // _SHARE), _MOST)
 
 
 def with_total_steps(options: dict[str, Any], total_steps: float | None) -> dict[str, Any]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Confidence = Literal["high", "medium", "low"]
 _PAIRS = 2.0  # standard errors of the paired difference that set two candidates apart, and twice that: surely
-_WORTH = 0.01  # of what a short training falls: to gain less is not worth leaving what there is
+# To gain less than this share of what a short training falls, and of the loss that it reaches, is not worth
+# leaving what there is.
+_WORTH, _WORTH_OF_REST = 0.01, 0.05
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -136,7 +138,7 @@ def best_of(
     """Return the choice among candidates, the first of which is what there is and stays in doubt.
 
     The best one takes its place where it is better by more than two standard errors of the paired difference,
-    and by a hundredth of what the training falls.
+    and by a hundredth of what the training falls, or a twentieth of what is left.
 
     Args:
         name: Of the hyperparameter.
@@ -180,7 +182,7 @@ def _gain(first: Trained, other: Trained) -> tuple[float, float]:
 def _least(first: Trained, error: float) -> float:
     """Return the gain that another one must have over the first."""
     start, end = (float(part.mean()) for part in (first.losses[:3], first.losses[-3:]))
-    return max(_PAIRS * error, _WORTH * (start - end))
+    return max(_PAIRS * error, min(_WORTH * (start - end), _WORTH_OF_REST * abs(first.score)))
 
 
 def _why(
@@ -200,6 +202,8 @@ def _why(
     clear = [far or ratio > _PAIRS for far, ratio in zip(lost, apart)]
     diverged = [text_of(candidates[i]) for i in range(len(scores)) if math.isinf(scores[i])]
     said = [f"diverged: {', '.join(diverged)}"] if diverged else []
+    if chosen != 0 and math.isinf(scores[0]):
+        return [f"{text_of(candidates[0])} diverged"], "medium"
     if chosen != 0:
         gain, error = gains[chosen]
         said.insert(0, f"better than {text_of(candidates[0])} by {gain:.3g} +- {error:.1g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clrfast._range_test._loop import ramps
@@ -15,6 +16,7 @@ from clrfast.logs import Log
 if TYPE_CHECKING:
     from clrfast._range_test._training import Training
 
+LongerProbes = Callable[[], int]
 _BASE_SHARE = 0.2  # of max_lr, where nothing says where the fall begins
 
 
@@ -35,7 +37,12 @@ class Rate(NamedTuple):
 
 
 def choose_rate(
-    training: Training, options: dict[str, Any], steps: int, probe_steps: int, now: float
+    training: Training,
+    options: dict[str, Any],
+    steps: int,
+    probe_steps: int,
+    longer: LongerProbes,
+    now: float,
 ) -> Rate:
     """Find `max_lr` by a range test and probes around what it suggests.
 
@@ -44,6 +51,8 @@ def choose_rate(
         options: What `RangeTest` is given.
         steps: Steps of the range test.
         probe_steps: Steps of each probe; 0 for none.
+        longer: Returns the steps of longer probes that the budget allows, 0 for none: what noise hides from
+            short ones, they may see.
         now: The highest rate that the optimizer has, which stays where nothing is suggested.
 
     Raises:
@@ -54,15 +63,22 @@ def choose_rate(
     log = ramps(plain, {**options, "steps": steps})
     if probe_steps:
         log = verified(log, plain, options, probe_steps)
+        more = longer() if log.probes is not None and not log.probes.has_signal else 0
+        if more:
+            log = verified(dataclasses.replace(log, probes=None), plain, options, more)
     try:
         found = log.analyze().suggestion
     except ValueError as error:  # it diverged at once
         return _as_it_is(now, log, str(error))
+    reasons = found.reasons if probe_steps else (*found.reasons, "the budget is too small for probes")
+    confidence: Confidence = found.confidence or "low"
+    if not found:  # noise hides from probes what a ramp may have seen
+        found = dataclasses.replace(log, probes=None).analyze().suggestion
+        reasons, confidence = (*reasons, "that of the ramp alone is taken"), "low"
     base_lr, max_lr = found.bounds
     if max_lr is None:
         return _as_it_is(now, log, *found.reasons)
-    reasons = found.reasons if probe_steps else (*found.reasons, "the budget is too small for probes")
-    choice = _choice(max_lr, now, log.probes, found.confidence or "low", reasons)
+    choice = _choice(max_lr, now, log.probes, confidence, reasons)
     return Rate(choice, _BASE_SHARE * max_lr if base_lr is None else base_lr, log, True)
 
 

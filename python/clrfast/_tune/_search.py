@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from clrfast._range_test._length import steps_for
+from clrfast._range_test._length import length_for
 from clrfast._range_test._training import Training
 from clrfast._tune._candidates_of import Decays, Grid, Momenta, momenta, rate_for, weight_decays
 from clrfast._tune._choice import Choice, best_of, kept, text_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FEWEST_IN_ALL = 50  # steps of a range test
 _PROBES = 11  # at most, the measurement of the start among them
+_LONGER = 4  # times the steps of probes that saw nothing
 _UNTOLD = "no rate was found, and so nothing else can be told"
 _FEWEST, _MOST = 30, 200  # steps of a short training
 
@@ -53,7 +54,7 @@ class Search:
         self._training, self._optimizers, self._options = training, optimizers, options
         self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self._kind, self._total = kind, total_steps
-        ramp, probe = int(steps_for(total_steps, None)), min(max(10, 3 * total_steps // 100), 100)
+        ramp, probe = length_for(total_steps), min(max(10, 3 * total_steps // 100), 100)
         self._budget = max(total_steps // 2, ramp + _PROBES * probe) if budget is None else budget
         self._ramp_steps = min(ramp, self._budget)
         probe = min(probe, (self._budget - self._ramp_steps) // _PROBES)
@@ -76,9 +77,15 @@ class Search:
 
     def rate(self) -> Rate:
         """Choose the highest rate, by a range test and probes."""
-        found = choose_rate(self._training, self._options, self._ramp_steps, self._probe_steps, self._now)
+        lengths = self._ramp_steps, self._probe_steps, self._longer_probes
+        found = choose_rate(self._training, self._options, *lengths, self._now)
         self._share = found.base_lr / found.choice.value
         return found._replace(choice=dataclasses.replace(found.choice, steps=self.spent))
+
+    def _longer_probes(self) -> int:
+        """Return how long probes may be that follow others in vain; 0 where they would not be much longer."""
+        steps = min(_LONGER * self._probe_steps, (self._budget - self.spent) // _PROBES)
+        return steps if steps >= 1.5 * self._probe_steps else 0
 
     def others(
         self, rate: Rate, asked_momentum: Momenta, asked_decay: Decays
