@@ -71,15 +71,15 @@ def range_tested(trainings: Trainings, seed: int) -> Proposal:
     return Proposal(trainings.default_lr() if max_lr is None else max_lr, search=search, note=note)
 
 
-def tuned(trainings: Trainings, seed: int, validates: bool) -> Proposal:
+def tuned(trainings: Trainings, seed: int, validates: bool, **options: Any) -> Proposal:
     """The recipe of `clrfast.tune`, which may look at the half of what is held out that does not judge."""
-    recipe = recipe_of(trainings, seed, validates)
+    recipe = recipe_of(trainings, seed, validates, **options)
     return Proposal(
         recipe.max_lr, recipe.momentum, recipe.weight_decay, recipe.steps, note=str(recipe.choices)
     )
 
 
-def recipe_of(trainings: Trainings, seed: int, validates: bool, **options: Any) -> Any:
+def recipe_of(trainings: Trainings, seed: int, validates: bool, **options: Any) -> clrfast.Recipe:
     """The recipe itself."""
     network, optimizer = trainings.new(seed)
     if validates:

@@ -29,6 +29,7 @@ from trainings import Trainings
 
 CACHE = Path(__file__).parents[2] / "build" / "recipes"
 TUNED, VALIDATED = "clrfast.tune", "clrfast.tune, with validation="
+ASKED = "clrfast.tune, momentum=True, weight_decay=True, with validation="
 
 
 def proposals(trainings: Trainings, grid: Grid, seeds: range) -> dict[str, list[Proposal]]:
@@ -44,6 +45,7 @@ def proposals(trainings: Trainings, grid: Grid, seeds: range) -> dict[str, list[
     ask("clrfast.range_test, one-cycle", choosers.range_tested)
     ask(TUNED, partial(choosers.tuned, validates=False))
     ask(VALIDATED, partial(choosers.tuned, validates=True))
+    ask(ASKED, partial(choosers.tuned, validates=True, momentum=True, weight_decay=True))
     try:
         import optuna as _  # noqa: F401
     except ImportError:
@@ -52,7 +54,7 @@ def proposals(trainings: Trainings, grid: Grid, seeds: range) -> dict[str, list[
         for parts in (10, 20):
             found[f"Optuna, as many steps, each trial 1/{parts}"] = [
                 choosers.optuna(trainings, seed, parts, spent.search)
-                for seed, spent in zip(seeds, found[VALIDATED])
+                for seed, spent in zip(seeds, found[ASKED])
             ]
     at = partial(choosers.at_corner, trainings)
     for way, corner, cycled in (
@@ -105,7 +107,7 @@ def main() -> None:
         print(f"{table(on_top, within)}\n")
         print(f"Mean regret, the search on top:\n\n{by_problem(on_top)}\n")
         print(f"Mean regret, the search within:\n\n{by_problem(within)}\n")
-        for way in (TUNED, VALIDATED):
+        for way in (TUNED, VALIDATED, ASKED):
             print(f"{way}, the search on top:\n\n{choices(on_top, way)}\n")
     for name, reason in left_out.items():
         print(f"left out {name}: {reason}")

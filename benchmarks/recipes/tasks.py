@@ -55,7 +55,7 @@ class Task(Problem):
 
     def shortened(self) -> Task:
         """To show that all runs: few steps, a coarse grid."""
-        return dataclasses.replace(self, steps=150, rates=(-1.5, -1.0), decays=self.decays[:2])
+        return dataclasses.replace(self, steps=200, rates=(-1.5, -1.0), decays=self.decays[:2])
 
 
 sgd_task = partial(Task, optimizer=momentum)

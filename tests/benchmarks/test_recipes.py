@@ -41,7 +41,7 @@ corners = {Corner(-2, 1, 0): [Ends(Reached(2.0, 0.3), Reached(1.0, 0.2))]}
 grid = Grid({corner: ends[0] for corner, ends in corners.items()}, corners, Corner(-2, 1, 0))
 for within in (False, True):
     verdict = judged("made up", trainings, grid, {"a way": [Proposal(0.1, 0.8, 1e-4, search=50)]}, within)
-assert lengths == [150, 100]
+assert lengths == [200, 150]
 (regret,) = verdict.case.regrets("a way")
 (reached,) = [outcome.reached for outcome in verdict.case.outcomes["a way"]]
 start = trainings.start(0).loss
