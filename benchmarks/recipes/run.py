@@ -14,6 +14,7 @@ torch and scikit-learn, and optuna for one of the ways; problems whose data are 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
 from functools import partial
@@ -29,6 +30,7 @@ from trainings import Trainings
 
 CACHE = Path(__file__).parents[2] / "build" / "recipes"
 TUNED, VALIDATED = "clrfast.tune", "clrfast.tune, with validation="
+HAS_OPTUNA = importlib.util.find_spec("optuna") is not None
 ASKED = "clrfast.tune, momentum=True, weight_decay=True, with validation="
 
 
@@ -46,11 +48,7 @@ def proposals(trainings: Trainings, grid: Grid, seeds: range) -> dict[str, list[
     ask(TUNED, partial(choosers.tuned, validates=False))
     ask(VALIDATED, partial(choosers.tuned, validates=True))
     ask(ASKED, partial(choosers.tuned, validates=True, momentum=True, weight_decay=True))
-    try:
-        import optuna as _  # noqa: F401
-    except ImportError:
-        print("left out Optuna: pip install optuna")
-    else:
+    if HAS_OPTUNA:
         for parts in (10, 20):
             found[f"Optuna, as many steps, each trial 1/{parts}"] = [
                 choosers.optuna(trainings, seed, parts, spent.search)
@@ -78,9 +76,9 @@ def measure(name: str, options: argparse.Namespace) -> tuple[Verdict, Verdict]:
     seeds = range(1 if options.short else options.seeds)
     grid = search(trainings, seeds)
     chosen = proposals(trainings, grid, seeds)
-    both = tuple(judged(name, trainings, grid, chosen, within) for within in (False, True))
+    on_top, within = (judged(name, trainings, grid, chosen, counted) for counted in (False, True))
     print(f"{name}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
-    return both
+    return on_top, within
 
 
 def main() -> None:
@@ -96,14 +94,15 @@ def main() -> None:
     options.out = options.out or (CACHE / "short" if options.short else CACHE)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)  # more gain nothing in networks this small
-    verdicts, left_out = [], {}
+    verdicts: list[tuple[Verdict, Verdict]] = []
+    left_out = {} if HAS_OPTUNA else {"Optuna": "pip install optuna"}
     for name in options.problems or (SHORT if options.short else TASKS):
         try:
             verdicts.append(measure(name, options))
         except FileNotFoundError as error:
             left_out[name] = str(error)
     if verdicts:
-        on_top, within = (list(column) for column in zip(*verdicts))
+        on_top, within = map(list, zip(*verdicts))
         print(f"{table(on_top, within)}\n")
         print(f"Mean regret, the search on top:\n\n{by_problem(on_top)}\n")
         print(f"Mean regret, the search within:\n\n{by_problem(within)}\n")
