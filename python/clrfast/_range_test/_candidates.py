@@ -86,7 +86,7 @@ class HeldRates(Rates):
         if "lr" in candidate:
             now = ramps.of_groups(self.lr) if self.lr > 0 else [0.0] * len(groups)
         self._rates = list(zip(groups, now))
-        self._others = [
+        self.held = [
             (group, key, value if ratio == 1 else value * ratio)
             for key, value in candidate.items()
             if key != "lr"
@@ -99,7 +99,7 @@ class HeldRates(Rates):
         """Set all that the candidate says."""
         for group, rate in self._rates:
             put(group, "lr", rate * self._shares[step])
-        for group, name, value in self._others:
+        for group, name, value in self.held:
             put(group, name, value)
         if step == 0:
             self._check_held()

@@ -36,7 +36,10 @@ class Rates:
         recorded: The rates of the group that leads, shape (steps,), float64.
         named_groups: The groups, and what messages call them.
         is_one_ramp: Whether all groups share one ramp of equal ratios without stairs.
+        held: What else is set in each step: the group, the name of a hyperparameter, its value.
     """
+
+    held: list[tuple[dict[str, Any], str, Any]]
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Rates:
         ]
         groups = [group for _, group in self.named_groups]
         self._optimizers = list(optimizers.values())
+        self.held = []
         self._of_each = not (_is_one(start_lr) and _is_one(end_lr))
         if self._of_each:
             firsts = _each("start_lr", start_lr, len(groups))
@@ -86,6 +90,8 @@ class Rates:
         """Set the rate of each group."""
         for group, rates, ratio in self._groups:
             put(group, "lr", rates[step] * ratio)
+        for group, name, value in self.held:
+            put(group, name, value)
         if step == 0:
             self._check_held()
 

@@ -23,6 +23,7 @@ class Training:
     Attributes:
         step: Makes one step of as many batches as `accumulate` says, and returns its loss.
         usual: The same, where it is the usual step.
+        held: Hyperparameters that are set in each step: the group, the name, the value.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Training:
         from clrfast._range_test._training_step import Step
 
         self.model, self.optimizer, self.loader, self.validation = model, optimizer, loader, validation
+        self.held: list[tuple[dict[str, Any], str, Any]] = []
         self.step: Callable[[list[Any]], Any]
         self.usual: Step | None = None
         if train_step is None:
@@ -73,6 +75,7 @@ class Training:
 
         test._holders, test._source = self._holders, self._source
         test._batches_a_step = batches_a_step
+        test._rates.held += self.held
         if self._is_lightning and self.usual is not None:
             test._around = without_trainer(self.usual.model)
 

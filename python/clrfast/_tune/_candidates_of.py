@@ -24,8 +24,9 @@ DecayAsked = Union[bool, None, Iterable[float]]
 Momenta = Union[bool, None, list[Momentum]]  # such an argument, checked
 Decays = Union[bool, None, list[float]]
 _MOMENTA: tuple[Momentum, ...] = (0.8, 0.9, 0.95, 0.99, CYCLED)
-# At the rate that goes with it, no momentum gains over these what to find it costs: docs/tune.md.
-_ALIKE = (0.8, 0.95)
+# Up to this one, at the rate that goes with it, no other gains what it costs to find it (docs/tune.md). Above
+# it, a ramp lags too far behind its rate.
+LONG, USUAL = 0.95, 0.9
 _OTHERS = "weight_decay=True tries others"
 _SLOW = 0.5  # and a weight decay for which lr * weight_decay * steps is at most this
 _FACTOR = 3.0  # from one weight decay to the next
@@ -116,8 +117,8 @@ def momenta(asked: Momenta, groups: list[Group], cycles: bool) -> Grid:
         return Grid([], ["the groups have different momenta" if some else "the optimizer has no momentum"])
     if asked is False:
         return Grid([now], ["not asked for"])
-    if asked is None and _ALIKE[0] <= now <= _ALIKE[1]:
-        said = f"from {_ALIKE[0]} to {_ALIKE[1]} it matters little: momentum=True tries others"
+    if asked is None and now <= LONG:
+        said = "another one gains little at the rate that goes with it: momentum=True tries others"
         return Grid([now], [said], "medium")
     every = asked if isinstance(asked, list) else _MOMENTA
     tried = [m for m in every if m != now and (cycles or not isinstance(m, tuple))]
@@ -136,6 +137,7 @@ def weight_decays(
     asked: Decays,
     optimizers: Iterable[Any],
     lrs: tuple[float, float],
+    momentum: float | None,
     total_steps: int,
 ) -> Grid:
     """Return the weight decays to try.
@@ -144,6 +146,7 @@ def weight_decays(
         asked: What `check_weight_decay` returned.
         optimizers: The optimizers.
         lrs: The highest rate that they have, and the one that was chosen.
+        momentum: That which goes with the latter, if there is one.
         total_steps: Steps of the training to come.
     """
     pairs = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
@@ -164,8 +167,8 @@ def weight_decays(
         return Grid([now], [f"{said}: AdamW's is tuned" if now == 0 else f"{said}: {_OTHERS}"])
     # What a weight that gets no gradient loses at the peak, in the steps of the training: SGD's momentum
     # multiplies that too.
-    momentum = one_momentum(groups) or 0.0
-    at_one = lrs[1] * total_steps / (1 - momentum if all(map(sums_up, groups)) else 1.0)
+    lag = 1 - momentum if momentum is not None and all(map(sums_up, groups)) else 1.0
+    at_one = lrs[1] * total_steps / lag
     if asked is None and now * at_one <= _SLOW:
         said = f"lr * weight_decay * steps is {now * at_one:.2g}, which matters little: {_OTHERS}"
         return Grid([now], [said], "medium")

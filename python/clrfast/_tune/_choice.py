@@ -134,19 +134,21 @@ def best_of(
     max_lr: Sequence[float],
     steps: int,
     said: Sequence[str],
+    before: Any,
 ) -> Choice:
-    """Return the choice among candidates, the first of which is what there is and stays in doubt.
+    """Return the choice among candidates, the first of which stays in doubt.
 
     The best one takes its place where it is better by more than two standard errors of the paired difference,
     and by a hundredth of what the training falls, or a twentieth of what is left.
 
     Args:
         name: Of the hyperparameter.
-        candidates: What was tried, that of now first.
+        candidates: What was tried.
         trained: What each reached.
         max_lr: The highest rate of each.
         steps: Steps spent.
         said: What is to be said beside why it was chosen.
+        before: What the optimizer has.
     """
     scores = np.array([one.score for one in trained])
     best = int(np.argmin(scores))
@@ -161,7 +163,7 @@ def best_of(
     return Choice(
         name,
         candidates[chosen],
-        candidates[0],
+        before,
         tuple(candidates),
         scores,
         excess,
@@ -195,7 +197,7 @@ def _why(
 ) -> tuple[list[str], Confidence]:
     """Return why it was chosen, and how sure that is."""
     if not np.isfinite(scores).any():
-        return ["all diverged: what there is stays"], "low"
+        return ["all diverged"], "low"
     others = [pair for i, pair in enumerate(pairs) if i != chosen]
     apart = [above / error if error > 0 else math.copysign(math.inf, above) for above, error in others]
     lost = [math.isinf(above) for above, _ in others]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from clrfast._range_test._loop import ramps
 from clrfast._range_test._verify import verified
@@ -16,7 +17,6 @@ from clrfast.logs import Log
 if TYPE_CHECKING:
     from clrfast._range_test._training import Training
 
-LongerProbes = Callable[[], int]
 _BASE_SHARE = 0.2  # of max_lr, where nothing says where the fall begins
 
 
@@ -37,12 +37,7 @@ class Rate(NamedTuple):
 
 
 def choose_rate(
-    training: Training,
-    options: dict[str, Any],
-    steps: int,
-    probe_steps: int,
-    longer: LongerProbes,
-    now: float,
+    training: Training, options: dict[str, Any], steps: int, probe_steps: int, now: float
 ) -> Rate:
     """Find `max_lr` by a range test and probes around what it suggests.
 
@@ -51,8 +46,6 @@ def choose_rate(
         options: What `RangeTest` is given.
         steps: Steps of the range test.
         probe_steps: Steps of each probe; 0 for none.
-        longer: Returns the steps of longer probes that the budget allows, 0 for none: what noise hides from
-            short ones, they may see.
         now: The highest rate that the optimizer has, which stays where nothing is suggested.
 
     Raises:
@@ -63,9 +56,6 @@ def choose_rate(
     log = ramps(plain, {**options, "steps": steps})
     if probe_steps:
         log = verified(log, plain, options, probe_steps)
-        more = longer() if log.probes is not None and not log.probes.has_signal else 0
-        if more:
-            log = verified(dataclasses.replace(log, probes=None), plain, options, more)
     try:
         found = log.analyze().suggestion
     except ValueError as error:  # it diverged at once
@@ -98,14 +88,16 @@ def _choice(
 ) -> Choice:
     if not isinstance(probes, Probes):
         return dataclasses.replace(kept("max_lr", now, *reasons), value=max_lr, confidence=confidence)
+    here = int(np.argmin(np.abs(np.log(probes.lr / max_lr))))
+    beside = probes.losses[here] if np.isfinite(probes.score[here]) else probes.losses[probes.best_index]
     return Choice(
         name="max_lr",
         value=max_lr,
         before=now,
         candidates=tuple(probes.lr.tolist()),
         loss=probes.score,
-        excess=probes.excess,
-        excess_se=probes.excess_se,
+        excess=probes.excess - (probes.excess[here] if np.isfinite(probes.score[here]) else 0.0),
+        excess_se=probes._standard_error_between(beside),
         confidence=confidence,
         reasons=reasons,
         steps=0,

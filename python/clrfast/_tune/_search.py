@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from clrfast._range_test._length import length_for
 from clrfast._range_test._training import Training
-from clrfast._tune._candidates_of import Decays, Grid, Momenta, momenta, rate_for, weight_decays
+from clrfast._tune._candidates_of import LONG, USUAL, Decays, Grid, Momenta, momenta, rate_for, weight_decays
 from clrfast._tune._choice import Choice, best_of, kept, text_of
 from clrfast._tune._made_schedules import rate_schedule
 from clrfast._tune._rate import Rate, choose_rate
-from clrfast._tune._settings import Momentum, Settings
+from clrfast._tune._settings import Momentum, Settings, one_momentum, with_momentum
 from clrfast._tune._short_trainings import ShortTrainings, Trained
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FEWEST_IN_ALL = 50  # steps of a range test
 _PROBES = 11  # at most, the measurement of the start among them
-_LONGER = 4  # times the steps of probes that saw nothing
 _UNTOLD = "no rate was found, and so nothing else can be told"
 _FEWEST, _MOST = 30, 200  # steps of a short training
 
@@ -62,9 +61,10 @@ class Search:
         self._now = max(float(group["lr"]) for group in self._groups)
         if isinstance(training.loader, Iterator):
             longest = max(self._ramp_steps, _MOST) * training.accumulate
-            training.loader = list(itertools.islice(training.loader, longest))
+            training.loader = _taken(training.loader, longest)
         self._short = ShortTrainings(training, options, self._scheduled)
         self._trained: dict[Settings, Trained] = {}
+        self._at: float | None = None  # the momentum of the range test, where that is not the optimizer's
         self._share, self._steps = 0.0, 0  # base_lr / max_lr, and the steps of a short training
         self.spent = 0
         inner = training.step
@@ -75,17 +75,19 @@ class Search:
 
         training.step = counted
 
-    def rate(self) -> Rate:
-        """Choose the highest rate, by a range test and probes."""
-        lengths = self._ramp_steps, self._probe_steps, self._longer_probes
-        found = choose_rate(self._training, self._options, *lengths, self._now)
+    def rate(self, asked_momentum: Momenta) -> Rate:
+        """Choose the highest rate, by a range test and probes.
+
+        Args:
+            asked_momentum: Whether the momentum may change: then a long one does not lag behind the ramp.
+        """
+        momentum = one_momentum(self._groups)
+        if asked_momentum is not False and momentum is not None and momentum > LONG:
+            self._at = USUAL
+            self._training.held = [(group, *with_momentum(group, USUAL)) for group in self._groups]
+        found = choose_rate(self._training, self._options, self._ramp_steps, self._probe_steps, self._now)
         self._share = found.base_lr / found.choice.value
         return found._replace(choice=dataclasses.replace(found.choice, steps=self.spent))
-
-    def _longer_probes(self) -> int:
-        """Return how long probes may be that follow others in vain; 0 where they would not be much longer."""
-        steps = min(_LONGER * self._probe_steps, (self._budget - self.spent) // _PROBES)
-        return steps if steps >= 1.5 * self._probe_steps else 0
 
     def others(
         self, rate: Rate, asked_momentum: Momenta, asked_decay: Decays
@@ -102,11 +104,14 @@ class Search:
         """
         max_lr: float = rate.choice.value
         momentum = momenta(asked_momentum, self._groups, cycles=self._kind != "warmup_stable_decay")
-        decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), self._total)
+        if self._at is not None:
+            momentum.said.append(f"the range test was made at {self._at:g}: at {momentum.now:g} it lags")
+        at = self._at if self._at is not None and rate.is_found else momentum.now  # what goes with the rate
+        decay = weight_decays(asked_decay, self._optimizers, (self._now, max_lr), at, self._total)
         if not rate.is_found:
             momentum, decay = momentum.without(_UNTOLD), decay.without(_UNTOLD)
         momentum, decay = self._afforded(momentum, decay)
-        settings = Settings(max_lr, momentum.now, decay.now)
+        settings = Settings(max_lr, at, decay.now)
         chosen = self._momentum(settings, momentum)
         settings = self._with_momentum(settings, chosen.value)
         return settings.max_lr, chosen, self._weight_decay(settings, decay)
@@ -129,10 +134,12 @@ class Search:
         if not grid.others:
             return kept("momentum", grid.now, *grid.said, confidence=grid.confidence)
         before = self.spent
-        settings = [self._with_momentum(first, momentum) for momentum in grid.values]
+        # In doubt that of now stays; but not one that is too long even for a ramp: none was found to gain.
+        values = sorted(grid.values, key=lambda one: one != first.momentum)
+        settings = [self._with_momentum(first, momentum) for momentum in values]
         trained = [self._train(one, f"momentum {text_of(one.momentum)}") for one in settings]
         rates = [one.max_lr for one in settings]
-        return best_of("momentum", grid.values, trained, rates, self.spent - before, grid.said)
+        return best_of("momentum", values, trained, rates, self.spent - before, grid.said, grid.now)
 
     def _with_momentum(self, first: Settings, momentum: Momentum | None) -> Settings:
         """Return settings with another momentum, and the rate that goes with it."""
@@ -152,7 +159,7 @@ class Search:
         settings = [dataclasses.replace(first, weight_decay=one) for one in grid.values]
         trained = [self._train(one, f"weight decay {text_of(one.weight_decay)}") for one in settings]
         rates = [first.max_lr] * len(trained)
-        return best_of("weight_decay", grid.values, trained, rates, self.spent - before, grid.said)
+        return best_of("weight_decay", grid.values, trained, rates, self.spent - before, grid.said, grid.now)
 
     def _train(self, settings: Settings, title: str) -> Trained:
         """Train briefly; once with the same settings."""
@@ -162,3 +169,15 @@ class Search:
 
     def _scheduled(self, max_lr: float, steps: int) -> Schedule:
         return rate_schedule(self._kind, self._share * max_lr, max_lr, steps)
+
+
+def _taken(batches: Iterator[Any], count: int) -> list[Any]:
+    """Take batches that will not come again; what they drew from random generators is put back."""
+    from clrfast._range_test._generators import save_shared
+
+    undo = save_shared()
+    try:
+        return list(itertools.islice(batches, count))
+    finally:
+        for put_back in undo:
+            put_back()

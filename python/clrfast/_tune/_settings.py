@@ -43,12 +43,15 @@ def momentum_of(group: Group) -> float:
 
 def put_momentum(group: Group, value: float) -> None:
     """Set a group's momentum, or its beta1; in place where it is a tensor."""
-    if "betas" not in group:
-        put(group, "momentum", value)
-    elif hasattr(group["betas"][0], "fill_"):
+    if "betas" in group and hasattr(group["betas"][0], "fill_"):
         group["betas"][0].fill_(value)
     else:
-        group["betas"] = (value, *group["betas"][1:])
+        put(group, *with_momentum(group, value))
+
+
+def with_momentum(group: Group, value: float) -> tuple[str, Any]:
+    """Return the name and the value under which a group holds this momentum, or this beta1."""
+    return ("betas", (value, *group["betas"][1:])) if "betas" in group else ("momentum", value)
 
 
 def one_momentum(groups: Iterable[Group]) -> float | None:

@@ -70,6 +70,7 @@ class ScheduledRates(Rates):
         self.named_groups, self._optimizers = ramps.named_groups, ramps._optimizers
         self._all = [group for _, group in self.named_groups]
         self._ratios = ramps.of_groups(1.0)
+        self.held = []  # all is in the settings
         self.recorded = rate.values(0, steps)
         self._momenta: list[float] = []
         cycled = momentum_schedule(rate, settings.momentum)
@@ -133,13 +134,15 @@ class ShortTrainings:
             test._signals.release()
             measured = self._measure()
         losses = _row(test.log, steps)
-        if not np.isfinite(losses).all():
-            return Trained(losses, np.full(1 if measured is None else len(measured), math.inf), again)
+        if processes := find(test._models.values(), self._options["process_group"]):
+            mean = math.nan if measured is None else float(measured.mean())
+            rows = processes.gather([float(again), mean])
+            again = bool(rows[:, 0].any())
+            measured = None if measured is None else rows[:, 1].numpy()
         if measured is None:
             measured = losses[_tail(steps)]
-        elif processes := find(test._models.values(), self._options["process_group"]):
-            measured = processes.gather([float(measured.mean())])[:, 0].numpy()
-        return Trained(losses, np.where(np.isfinite(measured).all(), measured, math.inf), again)
+        sound = np.isfinite(losses).all() and np.isfinite(measured).all()
+        return Trained(losses, measured if sound else np.full(len(measured), math.inf), again)
 
     def _prepare(self, test: RangeTest) -> None:
         """Keep the batches to validate with, which are asked for once."""

@@ -73,7 +73,8 @@ def tune(
         momentum: Whether to tune the momentum, or beta1 of Adam's family: True tries 0.8, 0.9, 0.95, 0.99,
             and one that is cycled against the rate, beside that of now. Or a list of what to try: numbers
             from 0 to below 1, and pairs (base_momentum, max_momentum) for one that is cycled. None, the
-            default, tries them where that of now is not from 0.8 to 0.95, between which it matters little.
+            default, tries them where that of now is above 0.95: below, another one gains little at the rate
+            that goes with it.
         weight_decay: Whether to tune the weight decay: True tries 0, a third of that of now and three times
             it. Or a list of what to try, numbers >= 0. None, the default, tries them where lr *
             weight_decay * steps is above 0.5, below which it matters little.
@@ -120,7 +121,7 @@ def tune(
         validation=validation,
     )
     search = Search(training, list(unused._optimizers.values()), options, kind, total, limit)
-    rate = search.rate()
+    rate = search.rate(momenta)
     try:
         max_lr, *others = search.others(rate, momenta, weight_decays)
     except BaseException as error:

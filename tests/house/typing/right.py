@@ -22,6 +22,18 @@ def find(
     return log, analysis
 
 
+def cook(model: nn.Module, optimizer: Optimizer, loader: Iterable[tuple[Tensor, Tensor]]) -> clrfast.Recipe:
+    recipe = clrfast.tune(
+        model, optimizer, nn.CrossEntropyLoss(), loader, total_steps=1000, momentum=[0.8, (0.85, 0.95)]
+    )
+    choice: clrfast.Choice = recipe.choices["momentum"]
+    print(choice.confidence, choice.excess.min(), recipe.max_lr + recipe.base_lr, recipe.to_dict())
+    recipe.apply(optimizer).step()
+    recipe.plot().savefig("grid.png")
+    choice.plot().set_title("Momenta")
+    return recipe
+
+
 def read(path: str) -> Suggestion:
     log = clrfast.logs.read(path)
     for chunk in clrfast.logs.iter_chunks(path):
