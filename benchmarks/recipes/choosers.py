@@ -28,7 +28,7 @@ class Proposal:
         weight_decay: A number, or the optimizer's own.
         search: Steps that the way took.
         constant: Whether the rate stays what it is.
-        note: What the way said of it.
+        confidence: How sure the way says it is of the rate.
     """
 
     max_lr: float
@@ -36,7 +36,7 @@ class Proposal:
     weight_decay: float | None = None
     search: int = 0
     constant: bool = False
-    note: str = ""
+    confidence: str = ""
 
     def setting(self, steps: int) -> Setting:
         """A training of so many steps."""
@@ -67,16 +67,16 @@ def range_tested(trainings: Trainings, seed: int) -> Proposal:
     log, search = trainings.range_test(seed, total_steps=trainings.total_steps)
     found = log.analyze().suggestion
     _, max_lr = found.bounds
-    note = "; ".join([found.confidence or "no confidence", *found.reasons])
-    return Proposal(trainings.default_lr() if max_lr is None else max_lr, search=search, note=note)
+    if max_lr is None:
+        return Proposal(trainings.default_lr(), search=search, confidence="no rate")
+    return Proposal(max_lr, search=search, confidence=found.confidence or "")
 
 
 def tuned(trainings: Trainings, seed: int, validates: bool, **options: Any) -> Proposal:
     """The recipe of `clrfast.tune`, which may look at the half of what is held out that does not judge."""
     recipe = recipe_of(trainings, seed, validates, **options)
-    return Proposal(
-        recipe.max_lr, recipe.momentum, recipe.weight_decay, recipe.steps, note=str(recipe.choices)
-    )
+    sure = recipe.choices["max_lr"].confidence
+    return Proposal(recipe.max_lr, recipe.momentum, recipe.weight_decay, recipe.steps, confidence=sure)
 
 
 def recipe_of(trainings: Trainings, seed: int, validates: bool, **options: Any) -> clrfast.Recipe:

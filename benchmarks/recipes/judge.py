@@ -70,7 +70,7 @@ def judged(
         for seed, proposal in enumerate(each):
             steps = trainings.total_steps - (proposal.search if within else 0)
             reached = trainings.reach(proposal.setting(steps), steps, seed).judged
-            outcomes[way].append(Outcome(reached, proposal.max_lr, proposal.search, proposal.note))
+            outcomes[way].append(Outcome(reached, proposal.max_lr, proposal.search, proposal.confidence))
     seeds = range(len(each))
     judges = [[end.judged for end in ends] for ends in grid.every.values()]
     case = Case(
@@ -85,10 +85,11 @@ def judged(
 
 def table(on_top: list[Verdict], within: list[Verdict]) -> str:
     """A row for each way: its steps, regret, and error, with its steps on top and within."""
+    heads = ["mean regret", "median", "worst", "error"] * 2
+    heads[0], heads[4] = f"on top: {heads[0]}", f"within: {heads[4]}"
     rows = [
-        "| way to choose | steps of the search | on top: mean regret | worst | error "
-        "| within: mean regret | worst | error |",
-        "| --- |" + " ---: |" * 7,
+        f"| way to choose | steps of the search | {' | '.join(heads)} |",
+        "| --- |" + " ---: |" * (1 + len(heads)),
     ]
     for way in on_top[0].proposals:
         shares = [
@@ -100,15 +101,20 @@ def table(on_top: list[Verdict], within: list[Verdict]) -> str:
         rows.append(f"| {way} | {' | '.join(cells)} |")
     for trials in (5, 10):
         regrets = [verdict.random_search(trials) for verdict in on_top]
-        cells = [f"{trials - 1:.0%}", f"{np.mean(regrets):.1%}", f"{max(regrets):.0%}", "", "", "", ""]
+        cells = [f"{trials - 1:.0%}", *_summary(np.array(regrets)), *[""] * 5]
         rows.append(f"| random search in the grid, {trials} whole trainings | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def _cells(verdicts: list[Verdict], way: str) -> list[str]:
-    regrets = np.array([verdict.case.regrets(way) for verdict in verdicts])
+    regrets = np.array([verdict.case.regrets(way).mean() for verdict in verdicts])
     ratio = np.exp(np.mean([np.log(verdict.case.error_ratio(way)) for verdict in verdicts]))
-    return [f"{regrets.mean():.1%}", f"{regrets.mean(axis=1).max():.0%}", f"{ratio:.2f} x"]
+    return [*_summary(regrets), f"{ratio:.2f} x"]
+
+
+def _summary(regrets: NDArray[np.float64]) -> list[str]:
+    """Mean, median and worst of one number for each problem."""
+    return [f"{regrets.mean():.1%}", f"{np.median(regrets):.1%}", f"{regrets.max():.0%}"]
 
 
 def by_problem(verdicts: list[Verdict]) -> str:
@@ -131,14 +137,15 @@ def _cell(regrets: NDArray[np.float64]) -> str:
 def choices(verdicts: list[Verdict], way: str) -> str:
     """What a way chose with each seed, and the loss that it reached."""
     rows = [
-        "| problem | seed | rate | momentum | decay | steps | loss | best corner's |",
-        "| --- |" + " ---: |" * 7,
+        "| problem | seed | rate | confidence | momentum | decay | steps | loss | best corner's |",
+        "| --- |" + " ---: |" * 8,
     ]
     for verdict in verdicts:
         for seed, (proposal, outcome) in enumerate(zip(verdict.proposals[way], verdict.case.outcomes[way])):
             best = verdict.grid.every[verdict.grid.best][seed].judged.loss
             cells = [
                 f"{proposal.max_lr:.2g}",
+                proposal.confidence,
                 _number(proposal.momentum),
                 _number(proposal.weight_decay),
                 str(proposal.search),

@@ -29,8 +29,9 @@ from tasks import SHORT, TASKS
 from trainings import Trainings
 
 CACHE = Path(__file__).parents[2] / "build" / "recipes"
-TUNED, VALIDATED = "clrfast.tune", "clrfast.tune, with validation="
 HAS_OPTUNA = importlib.util.find_spec("optuna") is not None
+TESTED = "clrfast.range_test, one-cycle"
+TUNED, VALIDATED = "clrfast.tune", "clrfast.tune, with validation="
 ASKED = "clrfast.tune, momentum=True, weight_decay=True, with validation="
 
 
@@ -44,7 +45,7 @@ def proposals(trainings: Trainings, grid: Grid, seeds: range) -> dict[str, list[
     ask("default rate, constant", partial(choosers.default, constant=True))
     ask("default rate, one-cycle", partial(choosers.default, constant=False))
     ask("usual rate (SGD 0.1, others 0.001), one-cycle", choosers.usual)
-    ask("clrfast.range_test, one-cycle", choosers.range_tested)
+    ask(TESTED, choosers.range_tested)
     ask(TUNED, partial(choosers.tuned, validates=False))
     ask(VALIDATED, partial(choosers.tuned, validates=True))
     ask(ASKED, partial(choosers.tuned, validates=True, momentum=True, weight_decay=True))
@@ -106,7 +107,7 @@ def main() -> None:
         print(f"{table(on_top, within)}\n")
         print(f"Mean regret, the search on top:\n\n{by_problem(on_top)}\n")
         print(f"Mean regret, the search within:\n\n{by_problem(within)}\n")
-        for way in (TUNED, VALIDATED, ASKED):
+        for way in (TESTED, TUNED, VALIDATED, ASKED):
             print(f"{way}, the search on top:\n\n{choices(on_top, way)}\n")
     for name, reason in left_out.items():
         print(f"left out {name}: {reason}")
