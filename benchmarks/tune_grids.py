@@ -3,10 +3,10 @@
 Run: python benchmarks/tune_grids.py [--problems NAME ...] [--seeds N] [--steps N] [--short]
 Small networks on scikit-learn's data, with optimizers whose momentum and weight decay are usual, and with
 some whose are not. Each is tuned three times, on half of the validation rows: the rate alone, what
-`clrfast.tune` tries by default, and full grids of momentum and weight decay; then each recipe trains for 1,000
-steps. Printed are the steps of the search, and the gain over the rate alone on the other half of the validation
-rows, in % of what the loss falls with it; where it does not fall, the two losses. Takes about ten minutes on one
-core; needs torch and scikit-learn. `--short` takes seconds and shows that it runs, no more.
+`clrfast.tune` tries by default, and full grids of momentum and weight decay; then each recipe trains for
+1,000 steps. Printed are the steps of the search, and the gain over the rate alone on the other half of the
+validation rows, in % of what the loss falls with it; where it does not fall, the two losses. Takes about ten
+minutes on one core; needs torch and scikit-learn. `--short` takes seconds and shows that it runs, no more.
 """
 
 from __future__ import annotations
