@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import html
 import json
 import re
 import shutil
@@ -56,8 +57,12 @@ class Page(HTMLParser):
 
     @property
     def runs(self) -> list[dict[str, Any]]:
-        runs: list[dict[str, Any]] = json.loads(self.scripts[1])
-        return runs
+        return [run for run in self.figures if run["id"] != "together"]
+
+    @property
+    def figures(self) -> list[dict[str, Any]]:
+        figures: list[dict[str, Any]] = json.loads(self.scripts[1])
+        return figures
 
 
 def numbers(column: dict[str, str] | list[float]) -> NDArray[np.float64]:
@@ -179,7 +184,16 @@ def test_page_of_many_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert run["text"] == str(analysis)
         np.testing.assert_array_equal(numbers(traces(run)["loss"]["y"]), analysis.loss)
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
-    assert links == [f"#{run['id']}" for run in page.runs]
+    assert links == [*(f"#{run['id']}" for run in page.runs), "#together"]
+    (together,) = (figure for figure in page.figures if figure["id"] == "together")
+    for name in LOGS:
+        line, dot = (line for line in together["figure"]["data"] if line["name"] == f"{name}.csv")
+        analysis = analysis_of(name)
+        np.testing.assert_array_equal(numbers(line["x"]), analysis.grid_lr)
+        np.testing.assert_array_equal(numbers(line["y"]), analysis.grid_loss)
+        assert dot["x"] == [analysis.suggestion.max_lr]
+        assert dot["marker"]["color"] == line["line"]["color"]
+        assert (dot["marker"].get("symbol") == "circle-open") == (analysis.suggestion.confidence == "low")
     for entry in json.loads(printed):
         assert entry["run"] in page.text
         assert entry["max_lr"] is None or f"{entry['max_lr']:.2e}" in page.text
@@ -213,6 +227,9 @@ def test_names_are_text(tmp_path: Path) -> None:
     page = Page(out.read_text(encoding="utf-8"))
     assert [run["name"] for run in page.runs] == EVIL
     assert len(page.scripts) == 3
+    legend = [line["name"] for line in page.figures[-1]["figure"]["data"]]
+    assert [name for name in legend if "<" in name] == []  # which Plotly would take for HTML
+    assert list(dict.fromkeys(map(html.unescape, legend))) == EVIL
     assert "img" not in [tag for tag, _ in page.tags]
     for name in EVIL:
         assert name in page.text

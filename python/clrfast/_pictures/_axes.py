@@ -9,6 +9,7 @@ from clrfast._require import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_POINTS = 5_000  # of one line in a vector format; of more, it holds an image
 _FEW_DECADES = 2.0  # below that, labels at the powers of ten alone would be too few
 
 

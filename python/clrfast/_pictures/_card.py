@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from clrfast._pictures._picture import Mark, Picture
+from clrfast._pictures._picture import Verdict
 
 # The colours follow the page, or the notebook, around the card.
 STYLE = """
@@ -24,29 +24,29 @@ STYLE = """
 """
 
 
-def card(picture: Picture) -> str:
+def card(verdict: Verdict) -> str:
     """Return the card of a range test; it needs `STYLE`."""
-    found = {bound.name: bound for bound in picture.bounds}
-    facts = [_fact(name, found.get(name)) for name in ("max_lr", "base_lr")]
-    sure = picture.confidence or "not said"
-    facts.append(
-        f"<div><dt>confidence</dt><dd>{html.escape(sure)}{_small(f'rule {picture.rule}')}</dd></div>"
-    )
+    facts = [_rate(name, *found) for name, found in verdict.rates.items()]
+    facts.append(_fact("confidence", verdict.confidence or "not said", f"rule {verdict.rule}"))
     return (
-        f'<div class="clrfast-card {html.escape(picture.confidence or "")}"><dl>{"".join(facts)}</dl>'
-        f"{_list('Why not surer', picture.reasons)}{_list('What next', picture.advice)}</div>"
+        f'<div class="clrfast-card {html.escape(verdict.confidence or "")}"><dl>{"".join(facts)}</dl>'
+        f"{_list('Why not surer', verdict.reasons)}{_list('What next', verdict.advice)}</div>"
     )
 
 
-def _fact(name: str, bound: Mark | None) -> str:
-    if bound is None:
-        return f"<div><dt>{name}</dt><dd>none</dd></div>"
-    between = "" if bound.interval is None else _small("between {:.2g} and {:.2g}".format(*bound.interval))
-    return f"<div><dt>{name}</dt><dd>{bound.lr:.3g}{between}</dd></div>"
+def facts_card(facts: Iterable[tuple[str, str]]) -> str:
+    """Return a card of names and values; it needs `STYLE`."""
+    return f'<div class="clrfast-card"><dl>{"".join(_fact(*each) for each in facts)}</dl></div>'
 
 
-def _small(text: str) -> str:
-    return f"<small>{html.escape(text)}</small>"
+def _fact(name: str, value: str, note: str = "") -> str:
+    name, value, note = map(html.escape, (name, value, note))
+    return f"<div><dt>{name}</dt><dd>{value}{f'<small>{note}</small>' if note else ''}</dd></div>"
+
+
+def _rate(name: str, lr: float | None, interval: tuple[float, float] | None) -> str:
+    between = "" if interval is None else "between {:.2g} and {:.2g}".format(*interval)
+    return _fact(name, "none" if lr is None else f"{lr:.3g}", between)
 
 
 def _list(title: str, sentences: Iterable[str]) -> str:

@@ -39,14 +39,14 @@ def compare_tests(pictures: Mapping[str, Picture], key: Key, ax: Axes | None) ->
         mark = next((bound for bound in picture.bounds if bound.name == "max_lr"), None)
         if picture.rows is not None and len(pictures) <= _FEW:
             ax.plot(*picture.rows, color=stroke.colour, alpha=0.25, lw=0.8)
-        unsure = picture.confidence == "low"
+        unsure = picture.verdict.confidence == "low"
         found = "no suggestion" if mark is None else f"{mark.label}{' (low)' if unsure else ''}"
         _line(ax, picture.lr, picture.loss, stroke, f"{name}: {found}")
         if mark is not None:
             _dot(ax, mark.lr, mark.loss, stroke, hollow=unsure)
     low, high = zip(*(picture.lr_limits for picture in pictures.values()))
     axis_of_rates(ax, (min(low), max(high)))
-    ax.set_ylim(*_loss_limits(list(pictures.values())))
+    ax.set_ylim(*loss_limits(list(pictures.values())))
     ax.set_ylabel("Loss")
     return _end(ax, len(pictures), key)
 
@@ -97,10 +97,10 @@ def _begin(count: int, key: Key, ax: Axes | None) -> tuple[Axes, list[Stroke]]:
 def _line(ax: Axes, x: Any, y: Any, stroke: Stroke, name: str, yerr: Any = None) -> None:
     points = {} if yerr is None else {"marker": "o", "ms": 4.0}
     style = {"color": stroke.colour, "ls": stroke.dashes, "lw": 1.8, **points}
-    ax.errorbar(x, y, yerr, label=_shown(name), **style)
+    ax.errorbar(x, y, yerr, label=shown_name(name), **style)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Return a name as a legend takes it, which hides those that begin with an underscore."""
     return visible(f" {name}" if name.startswith("_") else name)
 
@@ -123,7 +123,7 @@ def _end(ax: Axes, count: int, key: Key, loc: Place = "best", ncols: int = 1) ->
     return ax
 
 
-def _loss_limits(pictures: Sequence[Picture]) -> tuple[float, float]:
+def loss_limits(pictures: Sequence[Picture]) -> tuple[float, float]:
     """Return limits within which every fall is seen, but not all that a few of the curves rise to."""
     low, high = np.array([picture.loss_limits for picture in pictures]).T
     lowest, highest = float(low.min()), float(high.max())

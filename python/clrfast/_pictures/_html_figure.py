@@ -21,9 +21,14 @@ from clrfast._pictures._picture import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+AXIS = {"mirror": True, "ticks": "outside", "showline": True}  # the page gives all lines their colours
+LAYOUT = {
+    "template": "none",
+    "hovermode": "x",
+    "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
+    "margin": {"l": 70, "r": 20, "t": 35, "b": 50},
+}
 _SYMBOLS = [*(f"triangle-{to}" for to in ("down", "up", "left", "right")), "square", "star", "diamond", "x"]
-
-_LOSSES = [0.32, 1]  # where on the page's height their panel is, above that of the slope
 
 
 def figure(picture: Picture) -> str:
@@ -84,8 +89,7 @@ def _places(picture: Picture) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     if diverged is not None:
         colour = PHASE_COLOURS["rising"]
         shapes.append(_upright(diverged, diverged, line={"color": colour, "width": 1, "dash": "dot"}))
-        foot = {"y": _LOSSES[0], "yanchor": "bottom"}
-        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, **foot))
+        labels.append(_label("diverged", diverged, colour, xanchor="right", textangle=-90, yshift=-18))
     for bound in picture.bounds:
         shapes.append(_upright(bound.lr, bound.lr, line={"color": BOUND_COLOURS[bound.name], "width": 1.5}))
     return shapes, labels
@@ -125,31 +129,19 @@ def _label(text: str, lr: float, colour: str, **style: Any) -> dict[str, Any]:
 
 
 def _layout(picture: Picture) -> dict[str, Any]:
-    axis = {"mirror": True, "ticks": "outside", "showline": True}  # the page gives all lines their colours
-    rates = [float(np.log10(rate)) for rate in picture.lr_limits]
-    decades = rates[1] - rates[0]
-    losses = {
-        "title": "Loss",
-        "domain": _LOSSES,
-        "range": picture.loss_limits,
-        "zeroline": False,
-    }
+    losses = {"title": "Loss", "domain": [0.32, 1], "range": picture.loss_limits, "zeroline": False}
     slopes = {"title": "d loss / d ln(lr)", "domain": [0, 0.27], "zeroline": True}
     return {
-        "template": "none",
-        "hovermode": "x",
-        "legend": {"orientation": "h", "y": -0.15, "yanchor": "top"},
-        "margin": {"l": 70, "r": 20, "t": 35, "b": 50},
-        "xaxis": {
-            **axis,
-            "type": "log",
-            "range": rates,
-            **({"dtick": math.ceil(decades / 8)} if decades > 1.6 else {}),
-            "title": "Learning rate",
-            "tickformat": "~e",
-            "hoverformat": ".3g",
-            "anchor": "y2",
-        },
-        "yaxis": {**axis, **losses},
-        "yaxis2": {**axis, **slopes},
+        **LAYOUT,
+        "xaxis": {**axis_of_rates(picture.lr_limits), "anchor": "y2"},
+        "yaxis": {**AXIS, **losses},
+        "yaxis2": {**AXIS, **slopes},
     }
+
+
+def axis_of_rates(lr_limits: tuple[float, float]) -> dict[str, Any]:
+    """Return the logarithmic axis below, with labels so few that a phone has room for them."""
+    low, high = (float(np.log10(rate)) for rate in lr_limits)
+    ticks = {"dtick": math.ceil((high - low) / 8)} if high - low > 1.6 else {}
+    scale = {"type": "log", "range": [low, high], "tickformat": "~e", "hoverformat": ".3g", **ticks}
+    return {**AXIS, **scale, "title": "Learning rate"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from clrfast._pictures._card import STYLE, card
 from clrfast._pictures._html_template import PAGE
@@ -27,6 +28,7 @@ def page(title: str, runs: Mapping[str, Picture], table: Sequence[tuple[str, ...
     from plotly.offline import get_plotlyjs
 
     from clrfast._pictures._html_figure import figure
+    from clrfast._pictures._html_together import MOST_CURVES, together
 
     numbers = {name: number for number, name in enumerate(runs)}
     entries = [
@@ -36,13 +38,20 @@ def page(title: str, runs: Mapping[str, Picture], table: Sequence[tuple[str, ...
     ]
     cards = [
         f'<div class="verdict" data-run="run-{numbers[name]}"{" hidden" if numbers[name] else ""}>'
-        f"{card(picture)}</div>"
+        f"{card(picture.verdict)}</div>"
         for name, picture in runs.items()
     ]
+    link = ""
+    if len(runs) > 1:
+        shown = dict(islice(runs.items(), MOST_CURVES))
+        name = "all runs" if len(shown) == len(runs) else f"the first {len(shown)} runs"
+        link = f'<p><a href="#together">The curves of {name} together</a></p>'
+        entries.append(f'{{"id": "together", "name": "{name}", "text": "", "figure": {together(shown)}}}')
     return PAGE.substitute(
         title=html.escape(title),
         style=STYLE,
         table=_table(table, numbers),
+        together=link,
         cards="\n".join(cards),
         plotly=get_plotlyjs(),
         runs=f"[{','.join(entries)}]".replace("<", "\\u003c"),  # so that no name can end the script

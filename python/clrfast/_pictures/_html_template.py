@@ -50,6 +50,7 @@ $style</style>
 <body>
 <h1>$title</h1>
 <div id="table">$table</div>
+$together
 <h2 id="name"></h2>
 $cards
 <div id="curve"></div>
@@ -76,13 +77,14 @@ function fitted(layout) {
     modebar: { bgcolor: "rgba(0, 0, 0, 0)", color: "#888", activecolor: ink },
     xaxis: { ...layout.xaxis, ...axis },
     yaxis: { ...layout.yaxis, ...axis },
-    yaxis2: { ...layout.yaxis2, ...axis, zerolinecolor: ink },
+    ...(layout.yaxis2 && { yaxis2: { ...layout.yaxis2, ...axis, zerolinecolor: ink } }),
   };
 }
 function show() {
   const run = runs.find(run => "#" + run.id === location.hash) || runs[0];
   document.getElementById("name").textContent = runs.length > 1 ? run.name : "";
   document.getElementById("text").textContent = run.text;
+  document.querySelector("details").hidden = !run.text;
   for (const row of document.querySelectorAll("tbody tr"))
     row.classList.toggle("shown", row.dataset.run === run.id);
   for (const card of document.querySelectorAll(".verdict"))

@@ -40,6 +40,24 @@ class Mark(NamedTuple):
         return f"{self.name} {self.lr:.2g}"
 
 
+class Verdict(NamedTuple):
+    """A suggestion in words, and what to do with it.
+
+    Attributes:
+        rates: each bound by its name, and the interval that it lies in; None for what there is not.
+        rule: which rule made the suggestion.
+        confidence: "high", "medium" or "low", or None if the rule does not say.
+        reasons: what lowered the confidence, a sentence each.
+        advice: what to do next, a sentence each, with code between backticks.
+    """
+
+    rates: dict[str, tuple[float | None, tuple[float, float] | None]]
+    rule: str
+    confidence: str | None
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Picture:
     """All that is drawn of an analysis: numbers and labels, and nothing that has to be asked.
@@ -59,10 +77,7 @@ class Picture:
         divergence_lr: the rate at which the loss diverged, or None.
         bounds: what is suggested.
         others: what other rules suggest.
-        rule: which rule made the suggestion.
-        confidence: "high", "medium" or "low", or None if the rule does not say.
-        reasons: what lowered the confidence, a sentence each.
-        advice: what to do next, a sentence each, with code between backticks.
+        verdict: the suggestion in words.
         text: the whole analysis in words.
     """
 
@@ -80,16 +95,14 @@ class Picture:
     divergence_lr: float | None
     bounds: tuple[Mark, ...]
     others: tuple[Mark, ...]
-    rule: str
-    confidence: str | None
-    reasons: tuple[str, ...]
-    advice: tuple[str, ...]
+    verdict: Verdict
     text: str
 
     @property
     def trust(self) -> str:
         """Whose suggestion it is, and how sure."""
-        return f"rule: {self.rule}" + (f", confidence: {self.confidence}" if self.confidence else "")
+        sure = f", confidence: {self.verdict.confidence}" if self.verdict.confidence else ""
+        return f"rule: {self.verdict.rule}{sure}"
 
     @property
     def lr_limits(self) -> tuple[float, float]:
@@ -102,7 +115,7 @@ class Picture:
 
     @property
     def loss_limits(self) -> tuple[float, float]:
-        """Each loss below the curve, but not so much of the diverged part that it flattens the rest."""
+        """Each loss before the rise, but not so much of the diverged part that it flattens the rest."""
         if not len(self.loss):
             return 0.0, 1.0
         low, high = float(np.min(self.loss)), float(np.max(self.loss))
@@ -110,6 +123,10 @@ class Picture:
         lowest = self.lowest[np.isfinite(self.lowest)]
         if len(lowest):
             low = max(low - 3.0 * height, min(low, float(lowest.min())))
+        rising = next((phase.start for phase in self.phases if phase.name == "rising"), np.inf)
+        noise = self.highest[np.isfinite(self.highest) & (self.lr < rising)]
+        if len(noise):
+            high = max(high, min(high + 3.0 * height, float(noise.max())))
         return low - 0.06 * height, high + 0.3 * height
 
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from clrfast import _core
 from clrfast._pictures._picture import Mark, Phase, Picture, loss_at, rows_to_draw
-from clrfast.analysis._advice import advice
 from clrfast.analysis._suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -178,6 +177,12 @@ class Analysis:
 
         return plot(picture_of(self), ax, intervals=intervals, legend=legend)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the suggestion, why it is no surer, what next, and the picture."""
+        from clrfast._pictures._notebook import analysis_html
+
+        return analysis_html(picture_of(self))
+
     def to_html(self, title: str = "LR range test") -> str:
         """Return a page for a browser, about 5 MB: the curve and its slope, to zoom into, and the suggestion.
 
@@ -230,10 +235,7 @@ def picture_of(analysis: Analysis, others: Mapping[str, Suggestion] = _NONE) -> 
         divergence_lr=analysis.phases.divergence_lr,
         bounds=tuple(mark(name, lr, interval) for name, lr, interval in bounds if lr is not None),
         others=tuple(mark(name, other.max_lr) for name, other in others.items() if other),
-        rule=found.rule,
-        confidence=found.confidence,
-        reasons=found.reasons,
-        advice=advice(found),
+        verdict=found._verdict(),
         text=str(analysis),
     )
 

@@ -152,8 +152,8 @@ class Probes:
         best = ", ".join(f"{name} {_text(value)}" for name, value in self.best.items())
         return f"best {best}, {int(self.basin.sum())} as good within {self.basin_decades:.1f} decades"
 
-    def __str__(self) -> str:
-        """A table with a row for each candidate, for people."""
+    def _rows(self) -> list[list[str]]:
+        """A header, and a row for each candidate."""
         names = list(dict.fromkeys(name for candidate in self.candidates for name in candidate))
         rows = [[*names, "loss", "below the start", "above the best", ""]]
         for i, candidate in enumerate(self.candidates):
@@ -163,6 +163,11 @@ class Probes:
             if math.isinf(self.score[i]):
                 numbers, note = ["not finite", "", ""], ""
             rows.append([*(_text(candidate.get(name, "")) for name in names), *numbers, note])
+        return rows
+
+    def __str__(self) -> str:
+        """A table with a row for each candidate, for people."""
+        rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows)]
         middle = self._middle
         lines = [
@@ -173,6 +178,12 @@ class Probes:
             *([] if self.paired else ["not paired: the loader gives other batches each time"]),
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table, and the scores over the rates."""
+        from clrfast._pictures._notebook import probes_html
+
+        return probes_html(self._verdict(), self._rows(), (self.lr, self.score, self.score_se))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dictionaries, fit for JSON, without the losses.

@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any, Literal, SupportsIndex
 
 from clrfast import schedules
+from clrfast._pictures._picture import Verdict
+from clrfast.analysis._advice import advice
 
 # Multiples of max_lr between which a training loses less than that share of its gain.
 _BANDS = {0.01: (0.8, 1.25), 0.05: (0.35, 2.8)}
@@ -168,6 +170,18 @@ class Suggestion:
         found = "no range" if max_lr is None else f"{low}to {max_lr:.3g}"
         trust = f"rule {self.rule}" if self.confidence is None else f"confidence {self.confidence}"
         return f"{found}, {trust}"
+
+    def _verdict(self) -> Verdict:
+        base_lr, max_lr = self.bounds
+        rates = {"max_lr": (max_lr, self.max_lr_interval), "base_lr": (base_lr, self.base_lr_interval)}
+        what_next = advice(self.bounds, self.confidence, self.verified)
+        return Verdict(rates, self.rule, self.confidence, self.reasons, what_next)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the range, why it is no surer, what next."""
+        from clrfast._pictures._notebook import suggestion_html
+
+        return suggestion_html(self._verdict())
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings and lists, fit for JSON, with `base_lr` and `max_lr` for `bounds`."""

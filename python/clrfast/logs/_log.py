@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clrfast import _check
-from clrfast._pictures._axes import new_axes
+from clrfast._pictures import _log
 from clrfast._visible import visible
 from clrfast._write import write_file
 
@@ -220,19 +220,28 @@ class Log:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses as recorded over a logarithmic axis of rates; ``analyze().plot()`` shows more.
 
+        Each run has a line of its own. Losses that rise far beyond the first ones are cut off.
+
         Args:
             ax: Where to draw; a new figure's axes by default.
 
         Returns:
             The axes drawn into. Nothing is shown or saved. Needs matplotlib.
         """
-        if ax is None:
-            ax = new_axes()
-        ax.plot(self.lr, self.loss, lw=1)
-        ax.set_xscale("log")
-        ax.set_xlabel("Learning rate")
-        ax.set_ylabel("Loss")
-        return ax
+        return _log.plot(self.lr, self.loss, self.runs, self.offsets, ax)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many rows, between which rates, why it ended, and the losses."""
+        from clrfast._pictures._notebook import log_html
+
+        facts = [("rows", f"{len(self):,}")]
+        if self.runs:
+            facts.append(("runs", f"{len(self.runs):,}"))
+        if len(self):
+            facts.append(("rates", f"{self.lr.min():.3g} to {self.lr.max():.3g}"))
+        if self.probes is not None:
+            facts.append(("probes", f"{len(self.probes.lr)}"))
+        return log_html(facts, [self.status, *self.problems], self.plot if len(self) else None)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write the columns (run and step where there are any, lr, loss) so that `read` gives them back.

@@ -295,6 +295,17 @@ class Schedule(_core.Schedule):
         shown = _picture.steps_to_show(last)
         return _picture.plot(shown, self(shown), ax)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: its length, the ends and extremes of its values, and the picture."""
+        from clrfast._pictures._notebook import schedule_html
+        from clrfast._pictures._schedule import steps_to_show
+
+        values = self(steps_to_show(self._natural_length()))
+        length = "endless" if math.isinf(self.total_steps) else f"{self.total_steps:,}"
+        facts = [("steps", length), ("first", f"{values[0]:.3g}"), ("last", f"{values[-1]:.3g}")]
+        facts += [("lowest", f"{values.min():.3g}"), ("highest", f"{values.max():.3g}")]
+        return schedule_html(facts, repr(self), self.plot)
+
     def __hash__(self) -> int:
         """Equal for equal schedules."""
         return hash(tuple(self.values(0, 16).tolist()))
