@@ -90,8 +90,10 @@ def main() -> None:
             sizes[str(size)] = ramp(Trainings("ramps", sized, out, folder))
         draw(sizes, tuple(map(float, BATCH_SIZES)), "batch size", options.out / "batch_size.png")
         for name in options.recipes:
-            recipe = recipe_of(Trainings(name, TASKS[name], out, folder), 0, validates=True)
-            recipe.plot().figure.savefig(options.out / f"{name}.png", dpi=110)
+            task = TASKS[name].shortened() if options.short else TASKS[name]
+            trainings = Trainings(name, task, out, folder)
+            recipe = recipe_of(trainings, 0, validates=True, momentum=True, weight_decay=True)
+            recipe.plot().savefig(options.out / f"{name}.png", dpi=80)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Claim: a recipe of `clrfast.tune` loses less of what training can reach than defaults and other searches.
+"""Claim: of ways to choose that cost less than a training, a range test loses least; what recipes lose.
 
 Run: python benchmarks/recipes/run.py [--problems NAME ...] [--seeds N] [--short] [--out DIR]
 Eight problems, none of which `tune` was made on, and ways to choose rate, momentum and weight decay for each:
