@@ -43,7 +43,7 @@ def main(rank: int, address: str) -> dict[str, Any]:
         found[name] = recipe.to_dict()
     failed = "nothing"
     try:
-        clrfast.tune(model, optimizer, _failing(rank), data(rank, 40), total_steps=200)
+        clrfast.tune(model, optimizer, _failing(rank), data(rank, 40), total_steps=400, momentum=[0.8])
     except (ValueError, RuntimeError) as error:
         failed = f"{type(error).__name__}: {error}"
     dist.barrier()
@@ -52,7 +52,7 @@ def main(rank: int, address: str) -> dict[str, Any]:
 
 
 def _failing(rank: int) -> Any:
-    """A loss that fails in the second process, in a probe."""
+    """A loss that fails in the second process, in a short training."""
     calls = 0
 
     def loss_fn(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

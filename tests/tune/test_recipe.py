@@ -190,11 +190,12 @@ def test_what_is_printed_and_kept() -> None:
 
 def test_pictures() -> None:
     plt = pytest.importorskip("matplotlib.pyplot")
-    recipe, _ = recipe_for(MADE["sgd"], momentum=True, weight_decay=False)
+    recipe, _ = recipe_for(MADE["sgd"], momentum=True, weight_decay=False, budget=1500)
     figure = recipe.plot()
     drawn = [choice for choice in recipe.choices.values() if choice.candidates]
     panels = [ax for ax in figure.axes if ax.get_xlabel() == "Step"]
-    bars = [ax for ax in figure.axes if ax.get_xlabel() != "Step"]
+    assert figure.axes[0].get_xlabel() == "Learning rate"
+    bars = [ax for ax in figure.axes[1:] if ax.get_xlabel() != "Step"]
     assert [ax.get_ylabel() for ax in bars] == [choice.name for choice in drawn] == ["max_lr", "momentum"]
     for choice, ax, bar in zip(drawn, panels, bars):
         assert len(ax.lines) == len(choice.candidates)

@@ -60,7 +60,9 @@ def choose_rate(
         found = log.analyze().suggestion
     except ValueError as error:  # it diverged at once
         return _as_it_is(now, log, str(error))
-    reasons = found.reasons if probe_steps else (*found.reasons, "the budget is too small for probes")
+    reasons = (
+        found.reasons if probe_steps else (*found.reasons, "not checked: the budget is too small for probes")
+    )
     confidence: Confidence = found.confidence or "low"
     if not found:  # noise hides from probes what a ramp may have seen
         found = dataclasses.replace(log, probes=None).analyze().suggestion

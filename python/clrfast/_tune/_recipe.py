@@ -77,22 +77,23 @@ class Recipe:
         return apply(optimizer, self.momentum, self.weight_decay, self.schedule, self.momentum_schedule)
 
     def plot(self) -> Figure:
-        """Draw the losses of all that was tried, for each choice on axes of its own with a colour bar.
+        """Draw the range test, and the losses of all that was tried with a colour bar for each choice.
 
         Returns:
             A new figure. Nothing is shown or saved.
 
         Raises:
             ImportError: matplotlib is not installed.
-            ValueError: Nothing was tried.
         """
         from clrfast._pictures._grid import new_figure
 
         drawn = [choice for choice in self.choices.values() if choice.candidates]
-        if not drawn:
-            raise ValueError("plot() needs a choice for which something was tried, got none")
-        figure, axes = new_figure(len(drawn))
-        for choice, ax in zip(drawn, axes):
+        figure, axes = new_figure(1 + len(drawn))
+        try:
+            self.log.analyze().plot(axes[0], legend=False)
+        except ValueError:  # it diverged at once
+            self.log.plot(axes[0])
+        for choice, ax in zip(drawn, axes[1:]):
             choice.plot(ax)
         return figure
 
@@ -133,5 +134,8 @@ class Recipe:
 
     def __str__(self) -> str:
         """What was tried, and the code, for people."""
-        head = f"for {self.total_steps:,} steps, found in {self.steps:,}"
+        head = (
+            f"max_lr {self.max_lr:.3g}, base_lr {self.base_lr:.3g} for {self.total_steps:,} steps, "
+            f"found in {self.steps:,}"
+        )
         return "\n".join([head, *(f"\n{choice}" for choice in self.choices.values()), "", self.code])

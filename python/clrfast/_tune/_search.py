@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from clrfast.schedules import Schedule
 
 FEWEST_IN_ALL = 50  # steps of a range test
-_PROBES = 11  # at most, the measurement of the start among them
+_PROBES = 11  # at most, the measurement of the start among them ...
+_PROBE_STEPS = 100  # ... of each: shorter ones prefer rates that are too high for a whole training
 _UNTOLD = "no rate was found, and so nothing else can be told"
 _FEWEST, _MOST = 30, 200  # steps of a short training
 
@@ -34,7 +35,7 @@ class Search:
         options: What `RangeTest` is given.
         kind: The name of the schedule.
         total_steps: Steps of the training to come.
-        budget: Steps that may be spent; None for half of the training, or a range test with all probes.
+        budget: Steps that may be spent; None for half of the training, or a range test.
 
     Attributes:
         spent: Training steps so far.
@@ -53,11 +54,11 @@ class Search:
         self._training, self._optimizers, self._options = training, optimizers, options
         self._groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         self._kind, self._total = kind, total_steps
-        ramp, probe = length_for(total_steps), min(max(10, 3 * total_steps // 100), 100)
-        self._budget = max(total_steps // 2, ramp + _PROBES * probe) if budget is None else budget
+        ramp = length_for(total_steps)
+        self._budget = max(total_steps // 2, ramp) if budget is None else budget
         self._ramp_steps = min(ramp, self._budget)
-        probe = min(probe, (self._budget - self._ramp_steps) // _PROBES)
-        self._probe_steps = probe if probe >= 10 else 0
+        affords = self._budget - self._ramp_steps >= _PROBES * _PROBE_STEPS
+        self._probe_steps = _PROBE_STEPS if affords else 0
         self._now = max(float(group["lr"]) for group in self._groups)
         if isinstance(training.loader, Iterator):
             longest = max(self._ramp_steps, _MOST) * training.accumulate

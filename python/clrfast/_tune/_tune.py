@@ -49,10 +49,10 @@ def tune(
 ) -> Recipe:
     """Find the rate, the momentum and the weight decay to train with, and change nothing.
 
-    After Smith, arXiv:1803.09820: a range test with probes around what it suggests, for the rate; then short
-    trainings at that rate, each a whole schedule in few steps, from the same state and on the same batches,
-    for what goes with it. After each, everything is put back as `range_test` does, bit for bit and however it
-    ends. What the optimizer has stays where nothing else is clearly better.
+    After Smith, arXiv:1803.09820: a range test for the rate, with probes around it in long trainings;
+    then short trainings at that rate, each a whole schedule in few steps, from the same state and on the
+    same batches, for what goes with it. After each, everything is put back as `range_test` does, bit for
+    bit and however it ends. What the optimizer has stays where nothing else is clearly better.
 
     With SGD, the rate changes with the momentum m so that lr / (1 - m) stays. What cannot be tuned is said in
     `Recipe.choices`, and the rest goes on.
@@ -65,8 +65,8 @@ def tune(
         loader: The batches, iterated anew when they end. Of one that can only be passed once, as many as the
             longest test needs are taken and kept in memory, and each test trains on these.
         total_steps: Steps of the training to come, >= 50.
-        budget: Training steps that may be spent, >= 50. None, the default, is half of `total_steps`, or what
-            a range test and its probes may take, if that is more. Less may be spent.
+        budget: Training steps that may be spent, >= 50. None, the default, is half of `total_steps`, or
+            what a range test takes, if that is more. Less may be spent.
         validation: Batches that short trainings are compared by, in eval mode and without gradients after
             their last step; they are kept in memory, so give few. With `train_step`: a function that returns
             the loss. Without them, losses of training are compared, which say little of weight decay.
