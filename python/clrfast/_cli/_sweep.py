@@ -10,8 +10,6 @@ from clrfast._cli._analyze import expansion, flag
 from clrfast._cli._output import as_json, output, refuse_inputs, show, tell, warn
 from clrfast._cli._show import save_figure
 from clrfast._require import require
-from clrfast._sweep._collect import options_of, swept
-from clrfast._sweep._sources._find import find_sources
 from clrfast._visible import visible
 from clrfast._write import write_file
 from clrfast.logs._readers._limits import MAX_EXPANSION
@@ -75,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, fit, save, print."""
+    from clrfast._sweep._collect import options_of, swept  # which other commands need not wait for
+    from clrfast._sweep._sources._find import find_sources
+
     if options.plot:
         require("matplotlib", "a picture", extra="plot")
     if options.html:
