@@ -66,7 +66,6 @@ def repeats_of(
     states: list[_core.State], lr: NDArray[np.floating[Any]], loss: NDArray[np.floating[Any]]
 ) -> Analysis:
     """Return the analysis of repeats, each of which left a state behind, and all of them these rows."""
-    table = _core.analyze_states(states)
     whole = _core.State()
     for state in states:
         whole.merge(state)
@@ -75,26 +74,29 @@ def repeats_of(
     if suggestion.max_lr_interval is None:
         return merged
     base_lr, max_lr = suggestion.bounds
-    base = _spread(table["base_lr"], base_lr)
-    top = _spread(table["max_lr"], max_lr)
+    analyses = list(_analyses(states))
+    found = [one.suggestion for one in analyses]
+    rates = np.array([one.max_lr for one in found if one.max_lr is not None])
+    base = _spread(np.array([one.base_lr for one in found if one.base_lr is not None]), base_lr)
+    top = _spread(rates, max_lr)
     if base is not None and top is not None:
         around = _both(top, suggestion.max_lr_interval)
         suggestion = dataclasses.replace(suggestion, base_lr_interval=base, max_lr_interval=around)
-    return dataclasses.replace(merged, suggestion=_as_sure(suggestion, states, table["max_lr"]))
+    return dataclasses.replace(merged, suggestion=_as_sure(suggestion, len(states), _unlike(analyses), rates))
 
 
 def _both(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
     return min(one[0], other[0]), max(one[1], other[1])
 
 
-def _as_sure(suggestion: Suggestion, states: Sequence[_core.State], rates: NDArray[np.float64]) -> Suggestion:
+def _as_sure(
+    suggestion: Suggestion, repeats: int, unlike: str | None, found: NDArray[np.float64]
+) -> Suggestion:
     """Return the suggestion, less sure if the repeats disagree, not at all if they cannot be repeats."""
-    found = rates[np.isfinite(rates)]
-    unlike = _unlike(list(_analyses(states)))
     if unlike is not None:
         reason = f"these runs do not repeat one test: {unlike}"
-    elif 2 * len(found) <= len(rates):
-        reason = f"only {len(found)} of {len(rates)} repeats suggest a rate"
+    elif 2 * len(found) <= repeats:
+        reason = f"only {len(found)} of {repeats} repeats suggest a rate"
     elif found.max() > _DISAGREE * found.min():
         reason = f"the repeats disagree: they suggest from {found.min():.2g} to {found.max():.2g}"
     else:
@@ -132,7 +134,7 @@ def _unlike(runs: Sequence[_core.Analysis]) -> str | None:
 
 def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, float] | None:
     """Return a 95 % confidence interval of the geometric mean, wide enough to hold `merged`."""
-    logs = np.log(rates[np.isfinite(rates)])
+    logs = np.log(rates)
     if merged is None or len(logs) < 3:
         return None
     freedom = len(logs) - 1
