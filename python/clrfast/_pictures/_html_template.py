@@ -5,14 +5,30 @@ from __future__ import annotations
 from string import Template
 
 # The policy forbids the browser every request, whatever a name in the page or a later Plotly may try.
-PAGE = Template("""<!DOCTYPE html>
+HEAD = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline';
  style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
+"""
+HINT = """\
+<p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
+back; click an entry of the legend to hide what it names.</p>"""
+# Of Plotly.react().
+CONFIGURATION = """{
+    displaylogo: false,
+    doubleClick: "reset",
+    modeBarButtonsToRemove: ["lasso2d", "select2d"],
+    responsive: true,
+    scrollZoom: true,
+    showSendToCloud: false,
+  }"""
+
+PAGE = Template(
+    HEAD
+    + """<meta name="color-scheme" content="light dark">
 <title>$title</title>
 <style>
 :root { --ground: #fff; --ink: #222; --faint: #666; --grid: #e4e4e4; --chosen: #e8f0f8; --link: #0b57d0; }
@@ -54,8 +70,9 @@ $together
 <h2 id="name"></h2>
 $cards
 <div id="curve"></div>
-<p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
-back; click an entry of the legend to hide what it names.</p>
+"""
+    + HINT
+    + """
 <details><summary>All numbers</summary><pre id="text"></pre></details>
 <script>$plotly</script>
 <script type="application/json" id="runs">$runs</script>
@@ -89,14 +106,9 @@ function show() {
     row.classList.toggle("shown", row.dataset.run === run.id);
   for (const card of document.querySelectorAll(".verdict"))
     card.hidden = card.dataset.run !== run.id;
-  Plotly.react("curve", run.figure.data, fitted(run.figure.layout), {
-    displaylogo: false,
-    doubleClick: "reset",
-    modeBarButtonsToRemove: ["lasso2d", "select2d"],
-    responsive: true,
-    scrollZoom: true,
-    showSendToCloud: false,
-  });
+  Plotly.react("curve", run.figure.data, fitted(run.figure.layout), """
+    + CONFIGURATION
+    + """);
 }
 addEventListener("hashchange", show);
 narrow.addEventListener("change", show);
@@ -105,4 +117,5 @@ show();
 </script>
 </body>
 </html>
-""")
+"""
+)

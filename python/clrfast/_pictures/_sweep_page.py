@@ -9,6 +9,7 @@ from itertools import islice
 from string import Template
 from typing import Any
 
+from clrfast._pictures._html_template import CONFIGURATION, HEAD, HINT
 from clrfast._pictures._sweep_picture import (
     BASIN_COLOUR,
     BEST_COLOUR,
@@ -22,15 +23,9 @@ from clrfast._require import require
 
 MOST_ROWS = 5000  # of the table, which a browser has to lay out
 
-# The policy forbids the browser every request, whatever a name in the page or a later Plotly may try.
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline';
- style-src 'unsafe-inline'; img-src data: blob:">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
+_PAGE = Template(
+    HEAD
+    + """<title>$title</title>
 <style>
 body { font: 15px/1.4 sans-serif; margin: 1em auto; max-width: 1200px; padding: 0 1em; }
 h1 { font-size: 1.3em; overflow-wrap: anywhere; }
@@ -48,26 +43,23 @@ td:first-child { min-width: 10em; overflow-wrap: anywhere; }
 <h1>$title</h1>
 <pre>$text</pre>
 <div id="curve"></div>
-<p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
-back; click an entry of the legend to hide what it names.</p>
+"""
+    + HINT
+    + """
 <div id="table">$table</div>
 <p class="hint">$left</p>
 <script>$plotly</script>
 <script type="application/json" id="figure">$figure</script>
 <script>
 const figure = JSON.parse(document.getElementById("figure").textContent);
-Plotly.react("curve", figure.data, figure.layout, {
-  displaylogo: false,
-  doubleClick: "reset",
-  modeBarButtonsToRemove: ["lasso2d", "select2d"],
-  responsive: true,
-  scrollZoom: true,
-  showSendToCloud: false,
-});
+Plotly.react("curve", figure.data, figure.layout, """
+    + CONFIGURATION
+    + """);
 </script>
 </body>
 </html>
-""")
+"""
+)
 
 
 def sweep_page(title: str, picture: SweepPicture) -> str:
