@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clrfast._aligned import aligned
 from clrfast.analysis._analysis import plain
 
 if TYPE_CHECKING:
@@ -128,10 +129,9 @@ class BatchSizes:
             if np.isfinite(self.steps[i]):
                 reached = [f"{self.lr[i]:.3g}", f"{self.steps[i]:,.0f}", f"{self.samples[i]:,.0f}"]
             rows.append([str(self.sizes[i]), *bounds, found.confidence or "", *reached, note])
-        widths = [max(map(len, column)) for column in zip(*rows)]
         low, high = self.critical_interval
         lines = [
-            *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+            *aligned(rows),
             f"steps and samples are those to a loss of {self.loss:.4g}, at the rate that is the fastest",
             f"this rate grows as the batch size to the power {_power(self.lr_exponent)}, "
             f"max_lr to the power {_power(self.max_lr_exponent)}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clrfast._aligned import aligned
 from clrfast._tune._settings import mean_of
 from clrfast.analysis._analysis import plain
 
@@ -111,9 +112,8 @@ class Choice:
                 error = "" if math.isnan(self.excess_se[i]) else f" +- {self.excess_se[i]:.1g}"
                 numbers = [f"{self.loss[i]:.4g}", f"{self.excess[i]:.3g}{error}"]
             rows.append([text_of(one), *numbers])
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        table = rows if self.candidates else []
-        lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+        if self.candidates:
+            lines += [f"  {line}" for line in aligned(rows)]
         return "\n".join([*lines, *(f"  - {reason}" for reason in self.reasons)])
 
     def __repr__(self) -> str:

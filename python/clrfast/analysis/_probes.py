@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clrfast._aligned import aligned
 from clrfast.analysis._analysis import plain
 
 if TYPE_CHECKING:
@@ -167,13 +168,11 @@ class Probes:
 
     def __str__(self) -> str:
         """A table with a row for each candidate, for people."""
-        rows = self._rows()
-        widths = [max(map(len, column)) for column in zip(*rows)]
         middle = self._middle
         lines = [
             f"{len(self.lr)} candidates, {len(self.start_loss)} steps each; "
             f"losses are means of steps {middle.start} to {middle.stop - 1}",
-            *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
+            *aligned(self._rows()),
             self._verdict(),
             *([] if self.paired else ["not paired: the loader gives other batches each time"]),
         ]

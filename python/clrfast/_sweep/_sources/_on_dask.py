@@ -104,16 +104,8 @@ class ParquetParts(Source):
                 start, rows = group, 0
 
 
-class FrameParts(Source):
+class FrameParts(FrameSource):
     """A `dask.dataframe`, whose partitions follow each other."""
-
-    def __init__(self, frame: Any) -> None:
-        """Read nothing yet."""
-        self._frame = frame
-
-    def names(self) -> Sequence[str]:
-        """Return those of its columns that are text."""
-        return [name for name in self._frame.columns if isinstance(name, str)]
 
     def runs(self, question: Question, report: Report) -> Iterator[FoundRun]:
         """Yield its runs."""
