@@ -85,11 +85,13 @@ found = json.load(open({str(DATA)!r}))["small"]
 log = clrfast.Log(found["lr"], found["loss"])
 """
     shown = ["log", "log.analyze()", "log.analyze().suggestion", "log.analyze().suggestion.one_cycle(1000)"]
-    cells = [nbformat.v4.new_code_cell(begin + cell) for cell in shown]
+    bar = "from clrfast._range_test._progress import is_watched\nis_watched()"
+    cells = [nbformat.v4.new_code_cell(begin + cell) for cell in [*shown, bar]]
     book = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(book, kernel_name="this", timeout=300).execute()
     outputs = [cell.outputs for cell in book.cells]
     assert [len(output) for output in outputs] == [1] * len(cells)  # no error, no warning, no second picture
+    assert outputs.pop()[0].data["text/plain"] == "True"
     pages = [output[0].data["text/html"] for output in outputs]
     assert [html.count("<svg") for html in pages] == [1, 1, 0, 1]
     suggestion = LOGS["small"].analyze().suggestion

@@ -62,7 +62,10 @@ def test_a_loss_that_is_not_finite_can_be_told() -> None:
     assert "lr 1.00e-07, loss nan" in str(now)
 
 
-def test_lines_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+def test_lines_where_there_is_no_terminal(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # whose import alone makes no notebook
     hundred(progress=True)
     out, err = capfd.readouterr()
     lines = err.splitlines()

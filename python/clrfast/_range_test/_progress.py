@@ -146,4 +146,10 @@ class Shown:
 
 def is_watched() -> bool:
     """Return whether someone sees a line change: in a terminal or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return sys.stderr.isatty() or _is_notebook()
+
+
+def _is_notebook() -> bool:
+    """Return whether a Jupyter kernel runs this code; a program may import its modules and be none."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
