@@ -12,6 +12,7 @@ HEAD = """<!DOCTYPE html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline';
  style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 """
 HINT = """\
 <p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
@@ -25,12 +26,7 @@ CONFIGURATION = """{
     scrollZoom: true,
     showSendToCloud: false,
   }"""
-
-PAGE = Template(
-    HEAD
-    + """<meta name="color-scheme" content="light dark">
-<title>$title</title>
-<style>
+STYLE = """\
 :root { --ground: #fff; --ink: #222; --faint: #666; --grid: #e4e4e4; --chosen: #e8f0f8; --link: #0b57d0; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #16181c; --ink: #ddd; --faint: #999; --grid: #33363c; --chosen: #234; --link: #8ab4f8; }
@@ -40,44 +36,19 @@ body { background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, 
   margin: 1em auto; max-width: 1200px; padding: 0 1em; }
 a { color: var(--link); }
 h1 { font-size: 1.3em; overflow-wrap: anywhere; }
-h2 { font-size: 1.1em; overflow-wrap: anywhere; }
-h2:empty { display: none; }
-pre { overflow-x: auto; }
-#table { max-height: 40vh; overflow: auto; }
 table { border-collapse: collapse; font-size: 0.9em; }
 th, td { padding: 0.15em 0.8em; text-align: left; vertical-align: top; }
 th { background: var(--ground); position: sticky; top: 0; }
-td { white-space: nowrap; }
-td:first-child { min-width: 10em; overflow-wrap: anywhere; white-space: normal; }
-td.note { min-width: 22em; white-space: normal; }
-tr.shown { background: var(--chosen); }
+#table { overflow: auto; }
 #curve { height: clamp(420px, 80vh, 640px); margin-top: 0.5em; }
-.verdict { margin-top: 0.8em; }
-summary { cursor: pointer; }
 .hint, summary { color: var(--faint); font-size: 0.9em; }
 @media (max-width: 600px) {
   body { padding: 0 0.6em; }
   th, td { padding: 0.15em 0.5em; }
-  .rows, .between { display: none; }
 }
-@media (max-width: 900px) { tr[data-run] .note { display: none; } } /* the verdict says it, too */
-$style</style>
-</head>
-<body>
-<h1>$title</h1>
-<div id="table">$table</div>
-$together
-<h2 id="name"></h2>
-$cards
-<div id="curve"></div>
 """
-    + HINT
-    + """
-<details><summary>All numbers</summary><pre id="text"></pre></details>
-<script>$plotly</script>
-<script type="application/json" id="runs">$runs</script>
-<script>
-const runs = JSON.parse(document.getElementById("runs").textContent);
+# Draws a figure again for this screen and these colours, and whenever they change.
+FITTED = """\
 const narrow = matchMedia("(max-width: 600px)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function fitted(layout) {
@@ -97,7 +68,48 @@ function fitted(layout) {
     ...(layout.yaxis2 && { yaxis2: { ...layout.yaxis2, ...axis, zerolinecolor: ink } }),
   };
 }
-function show() {
+narrow.addEventListener("change", show);
+dark.addEventListener("change", show);
+"""
+
+PAGE = Template(
+    HEAD
+    + """<title>$title</title>
+<style>
+"""
+    + STYLE
+    + """h2 { font-size: 1.1em; overflow-wrap: anywhere; }
+h2:empty { display: none; }
+pre { overflow-x: auto; }
+#table { max-height: 40vh; }
+td { white-space: nowrap; }
+td:first-child { min-width: 10em; overflow-wrap: anywhere; white-space: normal; }
+td.note { min-width: 22em; white-space: normal; }
+tr.shown { background: var(--chosen); }
+.verdict { margin-top: 0.8em; }
+summary { cursor: pointer; }
+@media (max-width: 600px) { .rows, .between { display: none; } }
+@media (max-width: 900px) { tr[data-run] .note { display: none; } } /* the verdict says it, too */
+$style</style>
+</head>
+<body>
+<h1>$title</h1>
+<div id="table">$table</div>
+$together
+<h2 id="name"></h2>
+$cards
+<div id="curve"></div>
+"""
+    + HINT
+    + """
+<details><summary>All numbers</summary><pre id="text"></pre></details>
+<script>$plotly</script>
+<script type="application/json" id="runs">$runs</script>
+<script>
+const runs = JSON.parse(document.getElementById("runs").textContent);
+"""
+    + FITTED
+    + """function show() {
   const run = runs.find(run => "#" + run.id === location.hash) || runs[0];
   document.getElementById("name").textContent = runs.length > 1 ? run.name : "";
   document.getElementById("text").textContent = run.text;
@@ -111,8 +123,6 @@ function show() {
     + """);
 }
 addEventListener("hashchange", show);
-narrow.addEventListener("change", show);
-dark.addEventListener("change", show);
 show();
 </script>
 </body>

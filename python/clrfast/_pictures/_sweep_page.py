@@ -9,7 +9,7 @@ from itertools import islice
 from string import Template
 from typing import Any
 
-from clrfast._pictures._html_template import CONFIGURATION, HEAD, HINT
+from clrfast._pictures._html_template import CONFIGURATION, FITTED, HEAD, HINT, STYLE
 from clrfast._pictures._sweep_picture import (
     BASIN_COLOUR,
     BEST_COLOUR,
@@ -27,16 +27,11 @@ _PAGE = Template(
     HEAD
     + """<title>$title</title>
 <style>
-body { font: 15px/1.4 sans-serif; margin: 1em auto; max-width: 1200px; padding: 0 1em; }
-h1 { font-size: 1.3em; overflow-wrap: anywhere; }
-pre { overflow-wrap: anywhere; white-space: pre-wrap; }
-#curve { height: 560px; }
-#table { max-height: 60vh; overflow: auto; }
-table { border-collapse: collapse; font-size: 0.9em; }
-th, td { padding: 0.15em 0.8em; text-align: left; vertical-align: top; }
-th { background: #fff; position: sticky; top: 0; }
+"""
+    + STYLE
+    + """pre { overflow-wrap: anywhere; white-space: pre-wrap; }
+#table { max-height: 60vh; }
 td:first-child { min-width: 10em; overflow-wrap: anywhere; }
-.hint { color: #666; font-size: 0.9em; }
 </style>
 </head>
 <body>
@@ -52,9 +47,14 @@ td:first-child { min-width: 10em; overflow-wrap: anywhere; }
 <script type="application/json" id="figure">$figure</script>
 <script>
 const figure = JSON.parse(document.getElementById("figure").textContent);
-Plotly.react("curve", figure.data, figure.layout, """
+"""
+    + FITTED
+    + """function show() {
+  Plotly.react("curve", figure.data, fitted(figure.layout), """
     + CONFIGURATION
     + """);
+}
+show();
 </script>
 </body>
 </html>
@@ -110,7 +110,16 @@ def _figure(picture: SweepPicture) -> str:
         cross = {"color": DIVERGED_COLOUR, "symbol": "x", "size": 7}
         height = [picture.value_limits[1]] * len(picture.diverged)
         traces.append(
-            {"x": picture.diverged, "y": height, "mode": "markers", "marker": cross, "name": "diverged"}
+            {
+                **{
+                    "x": picture.diverged,
+                    "y": height,
+                    "mode": "markers",
+                    "marker": cross,
+                    "name": "diverged",
+                },
+                **{"cliponaxis": False},
+            }
         )
     text: str = go.Figure([go.Scatter(**trace) for trace in traces], layout).to_json()
     return text
@@ -144,7 +153,7 @@ def _curve(curve: ValleyCurve, *, adjusted: bool) -> list[dict[str, Any]]:
 
 
 def _layout(picture: SweepPicture) -> dict[str, Any]:
-    axis = {"gridcolor": "#e4e4e4", "linecolor": "#444", "mirror": True, "ticks": "outside"}
+    axis = {"mirror": True, "ticks": "outside"}
     low, high = picture.value_limits
     if picture.logarithmic:
         values = {"type": "log", "range": [math.log10(low), math.log10(high)]}
