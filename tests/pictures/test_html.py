@@ -7,8 +7,6 @@ import dataclasses
 import html
 import json
 import re
-import shutil
-import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 import clrfast
+import sweep_runs
+from browser import WIDTHS, frames, needs_browser
 from clrfast._cli import _read as _cli_read
 from clrfast._cli import _show as _cli_show
 from clrfast._cli import main
@@ -305,50 +305,25 @@ def test_a_reason_is_text() -> None:
         assert "img" not in [tag for tag, _ in page.tags]
 
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-# Frames as wide as a phone, a tablet, a desk: how far page and curve reach, how many verdicts are seen.
-FRAMES = """<body><script>
-const widths = [420, 768, 1200];
-const frames = widths.map(width => {
-  const frame = document.createElement("iframe");
-  frame.style = `width: ${width}px; height: 900px; border: 0`;
-  frame.src = "page.html";
-  return document.body.appendChild(frame);
-});
-onload = () => setTimeout(() => {
-  document.title = JSON.stringify(frames.map(frame => {
-    const page = frame.contentDocument;
-    const inner = page.querySelector("#curve .main-svg").getBoundingClientRect();
-    const shown = [...page.querySelectorAll(".verdict")].filter(verdict => !verdict.hidden);
-    return [page.documentElement.scrollWidth, Math.ceil(inner.right), shown.length];
-  }));
-}, 500);
-</script>"""
-
-
-@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
-def test_page_fits_a_phone_and_a_desk(tmp_path: Path) -> None:
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("command", ["analyze", "sweep"])
+def test_page_fits_a_phone_and_a_desk(command: str, dark: bool, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
-    for name, log in LOGS.items():
-        clrfast.Log(log["lr"], log["loss"]).to_csv(logs / f"{name}.csv")
-    assert main(["analyze", str(logs), "--html", str(tmp_path / "page.html")]) == 0
-    (tmp_path / "frames.html").write_text(FRAMES)
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--allow-file-access-from-files"]
-    profile = f"--user-data-dir={tmp_path / 'profile'}"
-    done = subprocess.run(
-        [str(BROWSER), *options, profile, "--virtual-time-budget=20000", "--dump-dom", "frames.html"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None, done.stdout[-2000:] + done.stderr[-2000:]
-    for width, (page, curve, verdicts) in zip((420, 768, 1200), json.loads(title[1])):
-        assert page == width
-        assert curve <= width
-        assert verdicts == 1
+    if command == "sweep":
+        sweep_runs.table(logs, sweep_runs.made())
+    else:
+        for name, log in LOGS.items():
+            clrfast.Log(log["lr"], log["loss"]).to_csv(logs / f"{name}.csv")
+    page = tmp_path / "page.html"
+    assert main([command, str(logs), "--html", str(page)]) == 0
+    for width, seen in zip(WIDTHS, frames(page, dark=dark)):
+        assert seen["page"] == width
+        assert seen["curve"] <= width
+        assert seen["verdicts"] == (command == "analyze")
+        ground, ink = ([int(part) for part in re.findall(r"\d+", seen[what])] for what in ("ground", "ink"))
+        assert (max(ground) < 50 and min(ink) > 200) if dark else (min(ground) > 200 and max(ink) < 50)
 
 
 def test_rows_of_short_runs_are_kept_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
