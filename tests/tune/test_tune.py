@@ -142,6 +142,14 @@ def test_a_loader_that_can_be_passed_once_is_kept() -> None:
     assert recipe.code == expected.code
 
 
+def test_what_cannot_be_put_back_is_told_where_tune_is_called() -> None:
+    model, optimizer = make()
+    model.noise = iter(range(100))
+    with pytest.warns(UserWarning, match=r"cannot put back: model\.noise") as warned:
+        tune(model, optimizer)
+    assert {warning.filename for warning in warned} == {__file__}
+
+
 def test_one_that_ends_early_is_passed_again() -> None:
     recipe = tune(*make(), loader=iter(learnable(7)), **EVERYTHING)
     assert recipe.code == tune(*make(), loader=learnable(7), **EVERYTHING).code

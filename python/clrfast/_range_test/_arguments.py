@@ -10,8 +10,8 @@ from typing import Any
 
 
 def warn(text: str) -> None:
-    """Warn at the line of whoever called into this folder."""
-    here = str(Path(__file__).parent)
+    """Warn at the line of whoever called into this package."""
+    here = str(Path(__file__).parents[1])
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         level, frame = level + 1, frame.f_back
