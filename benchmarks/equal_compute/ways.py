@@ -66,10 +66,9 @@ def probed(trainer: Trainer, seed: int) -> Outcome:
 def peer(trainer: Trainer, seed: int, rule: str) -> Outcome:
     """Another finder's test and rule, and one-cycle for the rest.
 
-    The test has a tenth of the steps: 100 of 1,000, which are the default of both finders. It is charged up
-    to where the finder stops.
+    The test has 100 steps, the default of both finders. It is charged up to where the finder stops.
     """
-    log, _ = trainer.range_test(seed, steps=trainer.total_steps // 10, stop_factor=float("inf"))
+    log, _ = trainer.range_test(seed, steps=100, stop_factor=float("inf"))
     kept, _ = clrfast.rules.recorded(_RECORDERS[rule], log.lr, log.loss)
     try:
         max_lr, note = clrfast.rules.suggest(rule, log.lr, log.loss).max_lr, ""
