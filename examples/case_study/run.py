@@ -2,7 +2,7 @@
 
 Run: python examples/case_study/run.py [--quick] [--parts NAME ...]
 Writes tables to OUT/report.md and pictures beside it. Each training is kept in a file of its own: after an
-interrupt the same command goes on, and what has not changed is not trained again. Takes less than half an
+interrupt the same command goes on, and what has not changed is not trained again. Takes about half an
 hour on two cores; `--quick` takes a minute or two, on scikit-learn's digits: it shows that all runs, no more.
 Needs `pip install "clrfast[demo,keras]"`. Without Keras its trainings, without matplotlib the pictures are
 left out, and so are data that are missing: each is named.
