@@ -32,6 +32,13 @@ def test_json_is_all_of_the_output(folder, capsys):
     assert len(found["runs"]) == 40
 
 
+def test_other_settings_and_a_bar(folder, capsys):
+    assert main(["sweep", str(folder), "--json", "--settings", "optimizer", "--progress"]) == 0
+    shown = capsys.readouterr()
+    assert set(json.loads(shown.out)["runs"][0]["settings"]) >= {"optimizer"}
+    assert "Reading: 100%" in shown.err
+
+
 def test_pictures(folder, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     pytest.importorskip("plotly")
@@ -61,6 +68,7 @@ def test_names_do_not_steer_the_terminal(folder, capsys):
     [
         (["--metric", "lost"], "metric must be a name that runs have"),
         (["--by", "width"], "by must hold settings of the runs"),
+        (["--settings", "optimiser"], "settings must hold settings of the runs"),
     ],
 )
 def test_names_that_are_not_there(folder, capsys, options, message):

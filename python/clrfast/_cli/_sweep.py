@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting that may move the best rate, once for each (default: batch size, width, depth, "
         "horizon, optimizer, by their usual names)",
     )
+    parser.add_argument(
+        "--settings",
+        metavar="NAME",
+        action="append",
+        help="another setting that is taken into account, once for each (default: all that differ)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     parser.add_argument(
         "--plot", metavar="OUT", type=output(".png", ".svg", ".pdf"), help="save a picture: .png, .svg, .pdf"
@@ -69,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=MAX_EXPANSION,
         help="how many times larger compressed files may become (default: %(default)g)",
     )
+    parser.add_argument("--progress", action="store_true", help="show how much has been read")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -87,10 +94,10 @@ def run(options: argparse.Namespace) -> None:
     refuse_inputs([("--plot", options.plot), ("--html", options.html)], inputs)
     asked = options_of(
         *(options.metric, options.mode, options.take, options.lr_name, options.run_name, options.step_name),
-        *(options.by, None, options.max_expansion),
+        *(options.by, options.settings, options.max_expansion),
         spelling=flag,
     )
-    found = swept(sources, asked, problems)
+    found = swept(sources, asked, problems, progress=options.progress)
     for problem in found.problems:
         warn(problem)
     title = Path(options.paths[0]).name or options.paths[0]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from clrfast import _check
+from clrfast._require import require
 from clrfast._sweep._columns import Metric, metric_of, peak_lr_in
 from clrfast._sweep._judge import Judgement, judged
 from clrfast._sweep._result import Sweep
@@ -75,8 +78,16 @@ def _names(argument: str, given: Iterable[str] | None) -> tuple[str, ...] | None
     return None if given is None else tuple(given)
 
 
-def swept(sources: Sequence[Source], options: Options, problems: list[str]) -> Sweep:
+def swept(
+    sources: Sequence[Source], options: Options, problems: list[str], *, progress: bool = False
+) -> Sweep:
     """Return what the runs in all sources show; `problems` has what was found wrong with their places.
+
+    Args:
+        sources: Where the runs are.
+        options: What of them is read, and how it is judged.
+        problems: What was found wrong so far.
+        progress: Show a bar.
 
     Raises:
         ValueError: There is no run with a rate and a metric.
@@ -86,13 +97,15 @@ def swept(sources: Sequence[Source], options: Options, problems: list[str]) -> S
     budget = Budget(options.max_expansion, options.spelling("max_expansion"))
     question = Question(metric, options.lr, options.run, options.step, options.take, wanted, budget)
     found: list[FoundRun] = []
-    for source in sources:
-        try:
-            found += source.runs(question, problems.append)
-        except (OSError, ValueError) as error:
-            if len(sources) == 1:
-                raise
-            problems.append(str(error))
+    with _bar(len(sources), progress) as bar:
+        for source in sources:
+            try:
+                found += source.runs(question, problems.append)
+            except (OSError, ValueError) as error:
+                if len(sources) == 1:
+                    raise
+                problems.append(str(error))
+            bar.update()
     runs, told = _usable(found, options)
     if not runs:
         told += problems
@@ -103,6 +116,15 @@ def swept(sources: Sequence[Source], options: Options, problems: list[str]) -> S
         told.append(f"the metric has several names: {_counted(names)}")
     asked = Judgement(name, metric.mode, options.by, options.settings)
     return judged(runs, asked, [*problems, *told, *_mixed_units(runs, name, metric.mode)])
+
+
+def _bar(count: int, progress: bool) -> Any:
+    if progress:
+        require("tqdm", "a progress bar", extra="logs")
+        from tqdm import tqdm
+
+        return tqdm(total=count, unit="place", desc="Reading")
+    return contextlib.nullcontext(SimpleNamespace(update=lambda: None))
 
 
 def _metric(sources: Sequence[Source], options: Options, problems: list[str]) -> Metric:

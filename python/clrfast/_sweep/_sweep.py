@@ -29,6 +29,7 @@ def sweep(
     by: Iterable[str] | None = None,
     settings: Iterable[str] | None = None,
     max_expansion: float = MAX_EXPANSION,
+    progress: bool = False,
 ) -> Sweep:
     """Read what a search left behind, and say which peak rate is best, how sure that is, and how it moves.
 
@@ -64,6 +65,7 @@ def sweep(
         settings: Other settings that are taken into account; by default all that differ. Of tables, columns
             whose names are those of results are none.
         max_expansion: How many times larger compressed files may become, 1 or more.
+        progress: Whether to show a progress bar (tqdm).
 
     Returns:
         What was found. What could not be read is told in `problems`, and in a warning.
@@ -77,9 +79,9 @@ def sweep(
     asked = options_of(metric, mode, take, lr, run, step, by, settings, max_expansion)
     problems: list[str] = []
     if is_frame(source):
-        found = swept([FrameSource(source)], asked, problems)
+        found = swept([FrameSource(source)], asked, problems, progress=progress)
     elif isinstance(source, (str, os.PathLike, Iterable)):
-        found = swept(find_sources(source, problems.append), asked, problems)
+        found = swept(find_sources(source, problems.append), asked, problems, progress=progress)
     else:
         raise TypeError(f"source must be paths or a data frame, got {type(source).__name__}")
     for problem in found.problems:
