@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from clrfast._batch_size._student import quantile
+from clrfast._student import quantile
 from clrfast.analysis._analysis import plain
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clrfast._batch_size._student import quantile
+from clrfast._student import quantile
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

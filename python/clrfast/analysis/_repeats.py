@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from clrfast import _core
+from clrfast._student import quantile
 from clrfast.analysis._analysis import Analysis
 from clrfast.analysis._analyze import analysis_of
 from clrfast.analysis._columns import thread_count
@@ -137,12 +138,6 @@ def _spread(rates: NDArray[np.float64], merged: float | None) -> tuple[float, fl
     logs = np.log(rates)
     if merged is None or len(logs) < 3:
         return None
-    freedom = len(logs) - 1
-    students_t = (
-        (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)[freedom - 2]
-        if freedom <= 10
-        else 1.96 + 2.5 / freedom
-    )
-    reach = students_t * float(logs.std(ddof=1)) / math.sqrt(len(logs))
+    reach = quantile(len(logs) - 1) * float(logs.std(ddof=1)) / math.sqrt(len(logs))
     low, high = math.exp(logs.mean() - reach), math.exp(logs.mean() + reach)
     return min(low, merged), max(high, merged)
