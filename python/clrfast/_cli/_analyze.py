@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from clrfast import _check, logs, rules
-from clrfast._cli._output import as_json, output, refuse_inputs, show, terminal_width
+from clrfast import logs, rules
+from clrfast._cli._output import as_json, refuse_inputs, show, terminal_width
 from clrfast._cli._read import OURS, KeptRows, Reading, Results, Run, repeats, ruled, streamed
+from clrfast._cli._reading_options import add_reading_options, flag
 from clrfast._cli._show import entry, save_comparison, save_html, save_plot, table, text
 from clrfast._require import require
 from clrfast.logs._readers._find_runs import find_runs
-from clrfast.logs._readers._limits import MAX_EXPANSION
 from clrfast.logs._readers._stream import Request
 
 
@@ -55,27 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the losses are the record of a rule's library, smoothed already; otherwise what it would have "
         "recorded is computed for each rule of others",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument(
-        "--plot",
-        metavar="OUT",
-        type=output(".png", ".svg", ".pdf"),
-        help="save a picture, of several runs one with all their curves: .png, .svg, .pdf",
+    add_reading_options(
+        parser, picture="a picture, of several runs one with all their curves", page="a page of all runs"
     )
-    parser.add_argument(
-        "--html",
-        metavar="OUT",
-        type=output(".html", ".htm"),
-        help="save a page of all runs, to zoom into, that loads nothing: .html",
-    )
-    parser.add_argument(
-        "--max-expansion",
-        metavar="N",
-        type=expansion,
-        default=MAX_EXPANSION,
-        help="how many times larger compressed files may become (default: %(default)g)",
-    )
-    parser.add_argument("--progress", action="store_true", help="show how much has been read")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -144,16 +126,3 @@ def _read(options: argparse.Namespace) -> Results:
         return streamed(reading, rows)
     names = [OURS, *rules.RULES] if options.compare_rules else [options.rule]
     return ruled(reading, names, smoothed=options.smoothed, rows=rows)
-
-
-def flag(argument: str) -> str:
-    """Return what an argument of the reader is called here."""
-    return f"--{argument.replace('_', '-')}"
-
-
-def expansion(text: str) -> float:
-    """Return how many times larger files may become, from what was typed."""
-    try:
-        return _check.real("it", float(text), least=1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text!r}") from None

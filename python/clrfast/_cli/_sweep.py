@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clrfast._cli._analyze import expansion, flag
-from clrfast._cli._output import as_json, output, refuse_inputs, show, tell, warn
+from clrfast._cli._output import as_json, refuse_inputs, show, tell, warn
+from clrfast._cli._reading_options import add_reading_options, flag
 from clrfast._cli._show import save_figure
 from clrfast._require import require
 from clrfast._visible import visible
 from clrfast._write import write_file
-from clrfast.logs._readers._limits import MAX_EXPANSION
 
 if TYPE_CHECKING:
     from clrfast._sweep import Sweep
@@ -58,24 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="another setting that is taken into account, once for each (default: all that differ)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument(
-        "--plot", metavar="OUT", type=output(".png", ".svg", ".pdf"), help="save a picture: .png, .svg, .pdf"
-    )
-    parser.add_argument(
-        "--html",
-        metavar="OUT",
-        type=output(".html", ".htm"),
-        help="save a page with the picture, to zoom into, and all runs, that loads nothing: .html",
-    )
-    parser.add_argument(
-        "--max-expansion",
-        metavar="N",
-        type=expansion,
-        default=MAX_EXPANSION,
-        help="how many times larger compressed files may become (default: %(default)g)",
-    )
-    parser.add_argument("--progress", action="store_true", help="show how much has been read")
+    add_reading_options(parser, picture="a picture", page="a page with the picture and all runs")
 
 
 def run(options: argparse.Namespace) -> None:
