@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ import torch.nn.functional as F
 
 import clrfast
 import interrupts
+from clrfast._range_test._context import RangeTest
+from clrfast._range_test._snapshot import Snapshot
 from experiments import batches, fingerprint, generators, make, run, train
 
 
@@ -192,6 +196,61 @@ def test_the_log_is_on_disk_while_the_test_runs(tmp_path: Any) -> None:
 
 class Stopped(BaseException):
     pass
+
+
+class Thrower:
+    """Raises `Stopped` before one instruction of what puts everything back; each run of it counts them."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.count = at, 0
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code not in RESTORING:
+            return None
+        frame.f_trace_opcodes = True
+        return self._instruction
+
+    def _instruction(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "opcode":
+            self.count += 1
+            if self.count == self.at:
+                sys.settrace(None)
+                raise Stopped
+        return self._instruction
+
+
+RESTORING = {method.__code__ for method in (RangeTest._leave, RangeTest._put_back, Snapshot.restore)}
+
+
+def test_puts_back_wherever_that_is_cut_short() -> None:
+    """As by what another thread throws into this one."""
+
+    def thrown(at: int) -> int:
+        model, optimizer = make()
+        before = fingerprint(model), fingerprint(optimizer), torch.is_grad_enabled()
+        test = RangeTest(model, optimizer, steps=3)
+        test.__enter__()
+        for x, y in test(batches(2)):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            test.record(loss)
+        thrower = Thrower(at)
+        sys.settrace(thrower)
+        try:
+            test.__exit__(None, None, None)
+        except Stopped:
+            pass
+        finally:
+            sys.settrace(None)
+        assert before == (fingerprint(model), fingerprint(optimizer), torch.is_grad_enabled())
+        return thrower.count
+
+    instructions = thrown(0)
+    assert instructions > 100
+    for at in range(1, instructions, 3):
+        assert thrown(at) == at
 
 
 # One that lands in a callback of the garbage collector (a library's) is reported, and not raised.

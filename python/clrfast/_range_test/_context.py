@@ -216,7 +216,10 @@ class RangeTest:
     ) -> None:
         """Put everything back, however the loop was left; then deliver the signals that have waited."""
         try:
-            self._leave(error)
+            try:
+                self._leave(error)
+            finally:  # what another thread throws into this one may have cut that short, anywhere
+                self._put_back()
         except BaseException as another:
             if self._whole is None:
                 self._keep(another)
@@ -437,11 +440,13 @@ class RangeTest:
             self._record.keep(error)
 
     def _put_back(self) -> None:
+        """Put everything back; called again, do what an interrupted call has left undone."""
         try:
             if self._shown is not None:
                 self._shown.close()
             if self._unseen is not None:
                 self._unseen.__exit__(None, None, None)
+                self._unseen = None
             for batches in self._passes:
                 batches.close()
         finally:
@@ -450,8 +455,10 @@ class RangeTest:
                 self._snapshot = None  # a test that is kept for its log keeps no copies of the model
             if self._around is not None and self._is_around:
                 self._around.__exit__(None, None, None)
+                self._is_around = False
         if self._saved_to is not None:
             self._saved_to.remove()
+            self._saved_to = None
 
 
 _LEAVING: tuple[CodeType, ...] = (RangeTest.__enter__.__code__, RangeTest.__exit__.__code__)
