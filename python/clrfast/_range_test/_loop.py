@@ -74,7 +74,8 @@ def range_test(
     and more are copied only when an operation of PyTorch writes them, if they sum up to more than 32 MiB.
     Nothing is written that did not change. In the main thread, signals for which Python has a handler wait
     while things are put back, and are delivered then; what is thrown into another thread asynchronously may
-    hit the very first or last instruction of it. Whatever ends the test carries the log so far as `clrfast_log`.
+    hit the very first or last instruction of it. Whatever ends the test carries the log so far as
+    `clrfast_log`.
 
     Modules in eval mode stay so; a model that is in eval mode as a whole is put into train mode.
 
