@@ -9,7 +9,8 @@ import collections
 import random
 import signal
 import sys
-from types import FrameType
+from collections.abc import Callable
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -42,26 +43,30 @@ class Model(nn.Module):
         return self.net(x)
 
 
-class Injector:
-    """Sends SIGINT before one instruction, and, where asked, again some calls and returns later.
+class BeforeInstruction:
+    """Acts before one instruction of some code, and counts all of them.
 
-    A trace function that raises is taken away; so the second signal comes from a profile function.
+    Python takes a trace function away that raises: it then counts no further.
+
+    Args:
+        first: Which one, from 1; 0 is none.
+        within: Whether the instructions of this code count.
+        act: What is done.
     """
 
-    def __init__(self, first: int, later: int, part: str) -> None:
-        self.first, self.later, self.part = first, later, part
-        self.count = self.calls = self.sent = 0
+    def __init__(self, first: int, within: Callable[[CodeType], bool], act: Callable[[], None]) -> None:
+        self.first, self.within, self.act = first, within, act
+        self.count = 0
 
-    def __enter__(self) -> Injector:
+    def __enter__(self) -> BeforeInstruction:
         sys.settrace(self._call)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(None)
-        sys.setprofile(None)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename == __file__ or self.part not in frame.f_code.co_filename:
+        if not self.within(frame.f_code):
             return None
         frame.f_trace_opcodes = True
         return self._instruction
@@ -70,11 +75,33 @@ class Injector:
         if event == "opcode":
             self.count += 1
             if self.count == self.first:
-                self.sent += 1
-                if self.later:
-                    sys.setprofile(self._profile)
-                signal.raise_signal(signal.SIGINT)
+                self.act()
         return self._instruction
+
+
+class Injector(BeforeInstruction):
+    """Sends SIGINT before one instruction, and, where asked, again some calls and returns later.
+
+    The second signal comes from a profile function, as the trace function is gone by then.
+    """
+
+    def __init__(self, first: int, later: int, part: str) -> None:
+        super().__init__(first, self._is_in_part, self._send)
+        self.later, self.part = later, part
+        self.calls = self.sent = 0
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        sys.setprofile(None)
+
+    def _is_in_part(self, code: CodeType) -> bool:
+        return code.co_filename != __file__ and self.part in code.co_filename
+
+    def _send(self) -> None:
+        self.sent += 1
+        if self.later:
+            sys.setprofile(self._profile)
+        signal.raise_signal(signal.SIGINT)
 
     def _profile(self, frame: FrameType, event: str, argument: Any) -> None:
         if frame.f_code.co_filename != __file__:

@@ -106,13 +106,11 @@ if TYPE_CHECKING:  # which see no __getattr__: to them it would mean that every 
 else:
 
     def __getattr__(name: str) -> Any:
-        if name in _LOADED_WHEN_TOUCHED:
-            import importlib
+        import importlib
 
+        if name in _LOADED_WHEN_TOUCHED:
             return importlib.import_module(f"clrfast.{name}")
         if name in _NAMES_LOADED_WHEN_TOUCHED:
-            import importlib
-
             return getattr(importlib.import_module(_NAMES_LOADED_WHEN_TOUCHED[name]), name)
         if name == "__version__":  # read when asked for: the standard library takes its time over it
             from importlib.metadata import version

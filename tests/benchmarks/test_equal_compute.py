@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from benchmark_scripts import run, run_code
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "equal_compute"
 COUNTS = """
@@ -41,16 +41,9 @@ assert [case.error_ratio(name) for name in outcomes] == [1.0, 2.0, 4.5]
 """
 
 
-def run(*arguments: str | Path) -> str:
-    command = [sys.executable, "-W", "error", *map(str, arguments)]
-    done = subprocess.run(command, cwd=FOLDER, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_short_form(tmp_path: Path) -> None:
     """Two problems, all ways; a second run trains what is not kept: a cut line, a changed problem."""
-    first = run("run.py", "--short", "--out", tmp_path)
+    first = run(FOLDER, "run.py", "--short", "--out", tmp_path)
     titles = ["## real, 200 steps: digits_mlp", "## off-scale, 200 steps: digits_loss_1000"]
     assert [line for line in first.splitlines() if line.startswith("##")] == titles
     rows = re.findall(r"^\| (.*) \| (-?[\d.]+)% \| (-?\d+)% \| ([\d.]+) x \|$", first, re.MULTILINE)
@@ -64,7 +57,7 @@ def test_short_form(tmp_path: Path) -> None:
     cut, changed = (tmp_path / "200" / name for name in sorted(kept))
     cut.write_text(kept[cut.name][:-5])
     changed.write_text(re.sub(r"^\w+", "another", re.sub(r"\d+\.\d+", "0.5", kept[changed.name])))
-    assert run("run.py", "--short", "--out", tmp_path) == first
+    assert run(FOLDER, "run.py", "--short", "--out", tmp_path) == first
     last = kept[cut.name][kept[cut.name].rindex("\n") :]
     assert cut.read_text() == kept[cut.name][:-5] + last
     assert changed.read_text() == kept[changed.name]
@@ -72,4 +65,4 @@ def test_short_form(tmp_path: Path) -> None:
 
 def test_what_is_counted(tmp_path: Path) -> None:
     """The steps of a search are taken from the training; regrets and errors are what they are said to be."""
-    run("-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r})\n{COUNTS}", tmp_path)
+    run_code(FOLDER, COUNTS, tmp_path)

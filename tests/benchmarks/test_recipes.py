@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from benchmark_scripts import run, run_code
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "recipes"
 COUNTS = """
@@ -56,16 +56,9 @@ assert verdict.random_search(5) == 0.0
 """
 
 
-def run(*arguments: str | Path) -> str:
-    command = [sys.executable, "-W", "error", *map(str, arguments)]
-    done = subprocess.run(command, cwd=FOLDER, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_short_form(tmp_path: Path) -> None:
     """One problem, all ways."""
-    first = run("run.py", "--short", "--out", tmp_path)
+    first = run(FOLDER, "run.py", "--short", "--out", tmp_path)
     table = first[: first.index("\n\n")]
     rows = re.findall(r"^\| (.*?) \| (\d+)% \| (-?[\d.]+)% \|", table, re.MULTILINE)
     regrets = {way: float(regret) for way, _, regret in rows}
@@ -76,12 +69,12 @@ def test_short_form(tmp_path: Path) -> None:
 
 def test_what_is_counted(tmp_path: Path) -> None:
     """Halves do not overlap, a recipe trains as judged, and the steps of a search are counted."""
-    run("-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r})\n{COUNTS}", tmp_path)
+    run_code(FOLDER, COUNTS, tmp_path)
 
 
 def test_figures(tmp_path: Path) -> None:
     """The figures are drawn."""
-    run("figures.py", "--short", "--recipes", "digits_cnn_sgd", "--out", tmp_path)
+    run(FOLDER, "figures.py", "--short", "--recipes", "digits_cnn_sgd", "--out", tmp_path)
     names = ["batch_size.png", "digits_cnn_sgd.png", "momentum.png", "weight_decay.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -198,25 +197,8 @@ class Stopped(BaseException):
     pass
 
 
-class Thrower:
-    """Raises `Stopped` before one instruction of what puts everything back; each run of it counts them."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.count = at, 0
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code not in RESTORING:
-            return None
-        frame.f_trace_opcodes = True
-        return self._instruction
-
-    def _instruction(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "opcode":
-            self.count += 1
-            if self.count == self.at:
-                sys.settrace(None)
-                raise Stopped
-        return self._instruction
+def stop() -> None:
+    raise Stopped
 
 
 RESTORING = {method.__code__ for method in (RangeTest._leave, RangeTest._put_back, Snapshot.restore)}
@@ -236,14 +218,9 @@ def test_puts_back_wherever_that_is_cut_short() -> None:
             loss.backward()
             optimizer.step()
             test.record(loss)
-        thrower = Thrower(at)
-        sys.settrace(thrower)
-        try:
+        thrower = interrupts.BeforeInstruction(at, RESTORING.__contains__, stop)
+        with contextlib.suppress(Stopped), thrower:
             test.__exit__(None, None, None)
-        except Stopped:
-            pass
-        finally:
-            sys.settrace(None)
         assert before == (fingerprint(model), fingerprint(optimizer), torch.is_grad_enabled())
         return thrower.count
 

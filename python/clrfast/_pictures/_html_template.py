@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from string import Template
 
-# The policy forbids the browser every request, whatever a name in the page or a later Plotly may try.
+# Begins each page, up to the end of the style that all share. The policy forbids the browser every request,
+# whatever a name in the page or a later Plotly may try.
 HEAD = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -13,20 +14,8 @@ HEAD = """<!DOCTYPE html>
  style-src 'unsafe-inline'; img-src data: blob:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-"""
-HINT = """\
-<p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
-back; click an entry of the legend to hide what it names.</p>"""
-# Of Plotly.react().
-CONFIGURATION = """{
-    displaylogo: false,
-    doubleClick: "reset",
-    modeBarButtonsToRemove: ["lasso2d", "select2d"],
-    responsive: true,
-    scrollZoom: true,
-    showSendToCloud: false,
-  }"""
-STYLE = """\
+<title>$title</title>
+<style>
 :root { --ground: #fff; --ink: #222; --faint: #666; --grid: #e4e4e4; --chosen: #e8f0f8; --link: #0b57d0; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #16181c; --ink: #ddd; --faint: #999; --grid: #33363c; --chosen: #234; --link: #8ab4f8; }
@@ -47,8 +36,12 @@ th { background: var(--ground); position: sticky; top: 0; }
   th, td { padding: 0.15em 0.5em; }
 }
 """
-# Draws a figure again for this screen and these colours, and whenever they change.
-FITTED = """\
+HINT = """\
+<p class="hint">Drag or turn the wheel to zoom, drag with Shift or along an axis to pan, click twice to go
+back; click an entry of the legend to hide what it names.</p>"""
+# Defines draw(figure), which fits a figure to this screen and these colours; where they change, the page's
+# own show() is called.
+DRAW = """\
 const narrow = matchMedia("(max-width: 600px)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function fitted(layout) {
@@ -68,16 +61,22 @@ function fitted(layout) {
     ...(layout.yaxis2 && { yaxis2: { ...layout.yaxis2, ...axis, zerolinecolor: ink } }),
   };
 }
+function draw(figure) {
+  Plotly.react("curve", figure.data, fitted(figure.layout), {
+    displaylogo: false,
+    doubleClick: "reset",
+    modeBarButtonsToRemove: ["lasso2d", "select2d"],
+    responsive: true,
+    scrollZoom: true,
+    showSendToCloud: false,
+  });
+}
 narrow.addEventListener("change", show);
 dark.addEventListener("change", show);
 """
 
 PAGE = Template(
     HEAD
-    + """<title>$title</title>
-<style>
-"""
-    + STYLE
     + """h2 { font-size: 1.1em; overflow-wrap: anywhere; }
 h2:empty { display: none; }
 pre { overflow-x: auto; }
@@ -108,7 +107,7 @@ $cards
 <script>
 const runs = JSON.parse(document.getElementById("runs").textContent);
 """
-    + FITTED
+    + DRAW
     + """function show() {
   const run = runs.find(run => "#" + run.id === location.hash) || runs[0];
   document.getElementById("name").textContent = runs.length > 1 ? run.name : "";
@@ -118,9 +117,7 @@ const runs = JSON.parse(document.getElementById("runs").textContent);
     row.classList.toggle("shown", row.dataset.run === run.id);
   for (const card of document.querySelectorAll(".verdict"))
     card.hidden = card.dataset.run !== run.id;
-  Plotly.react("curve", run.figure.data, fitted(run.figure.layout), """
-    + CONFIGURATION
-    + """);
+  draw(run.figure);
 }
 addEventListener("hashchange", show);
 show();

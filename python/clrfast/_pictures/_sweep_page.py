@@ -9,7 +9,7 @@ from itertools import islice
 from string import Template
 from typing import Any
 
-from clrfast._pictures._html_template import CONFIGURATION, FITTED, HEAD, HINT, STYLE
+from clrfast._pictures._html_template import DRAW, HEAD, HINT
 from clrfast._pictures._sweep_picture import (
     BASIN_COLOUR,
     BEST_COLOUR,
@@ -25,10 +25,6 @@ MOST_ROWS = 5000  # of the table, which a browser has to lay out
 
 _PAGE = Template(
     HEAD
-    + """<title>$title</title>
-<style>
-"""
-    + STYLE
     + """pre { overflow-wrap: anywhere; white-space: pre-wrap; }
 #table { max-height: 60vh; }
 td:first-child { min-width: 10em; overflow-wrap: anywhere; }
@@ -48,11 +44,9 @@ td:first-child { min-width: 10em; overflow-wrap: anywhere; }
 <script>
 const figure = JSON.parse(document.getElementById("figure").textContent);
 """
-    + FITTED
+    + DRAW
     + """function show() {
-  Plotly.react("curve", figure.data, fitted(figure.layout), """
-    + CONFIGURATION
-    + """);
+  draw(figure);
 }
 show();
 </script>
@@ -111,14 +105,8 @@ def _figure(picture: SweepPicture) -> str:
         height = [picture.value_limits[1]] * len(picture.diverged)
         traces.append(
             {
-                **{
-                    "x": picture.diverged,
-                    "y": height,
-                    "mode": "markers",
-                    "marker": cross,
-                    "name": "diverged",
-                },
-                **{"cliponaxis": False},
+                **{"x": picture.diverged, "y": height, "mode": "markers", "name": "diverged"},
+                **{"marker": cross, "cliponaxis": False},
             }
         )
     text: str = go.Figure([go.Scatter(**trace) for trace in traces], layout).to_json()

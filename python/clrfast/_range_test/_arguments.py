@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 def warn(text: str) -> None:
     """Warn at the line of whoever called into this package."""
-    here = str(Path(__file__).parents[1])
+    here = f"{Path(__file__).parents[1]}{os.sep}"
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         level, frame = level + 1, frame.f_back

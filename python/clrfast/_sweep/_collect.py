@@ -6,8 +6,7 @@ import contextlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -97,15 +96,14 @@ def swept(
     budget = Budget(options.max_expansion, options.spelling("max_expansion"))
     question = Question(metric, options.lr, options.run, options.step, options.take, wanted, budget)
     found: list[FoundRun] = []
-    with _bar(len(sources), progress) as bar:
-        for source in sources:
+    with _counted_off(sources, progress) as places:
+        for source in places:
             try:
                 found += source.runs(question, problems.append)
             except (OSError, ValueError) as error:
                 if len(sources) == 1:
                     raise
                 problems.append(str(error))
-            bar.update()
     runs, told = _usable(found, options)
     if not runs:
         told += problems
@@ -118,13 +116,16 @@ def swept(
     return judged(runs, asked, [*problems, *told, *_mixed_units(runs, name, metric.mode)])
 
 
-def _bar(count: int, progress: bool) -> Any:
-    if progress:
-        require("tqdm", "a progress bar", extra="logs")
-        from tqdm import tqdm
+def _counted_off(
+    sources: Sequence[Source], progress: bool
+) -> contextlib.AbstractContextManager[Iterable[Source]]:
+    if not progress:
+        return contextlib.nullcontext(sources)
+    require("tqdm", "a progress bar", extra="logs")
+    from tqdm import tqdm
 
-        return tqdm(total=count, unit="place", desc="Reading")
-    return contextlib.nullcontext(SimpleNamespace(update=lambda: None))
+    bar: contextlib.AbstractContextManager[Iterable[Source]] = tqdm(sources, unit="place", desc="Reading")
+    return bar
 
 
 def _metric(sources: Sequence[Source], options: Options, problems: list[str]) -> Metric:

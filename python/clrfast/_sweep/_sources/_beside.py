@@ -96,19 +96,17 @@ def _loader(*, may_hold_aliases: bool) -> Any:
     """
     import yaml
 
-    class Plain(yaml.SafeLoader):  # type: ignore[misc]
+    base: Any = yaml.SafeLoader if may_hold_aliases else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Plain(base):  # type: ignore[misc]
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
                 raise yaml.composer.ComposerError(None, None, "aliases are not read")
             return super().compose_node(parent, index)
 
-    class Fast(getattr(yaml, "CSafeLoader", Plain)):  # type: ignore[misc]
-        pass
-
-    for loader in (Plain, Fast):
-        # What a framework's own classes were written as is taken for what it looks like.
-        loader.add_multi_constructor("", lambda loader, suffix, node: None)
-    return Plain if may_hold_aliases else Fast
+    # What a framework's own classes were written as is taken for what it looks like.
+    Plain.add_multi_constructor("", lambda loader, suffix, node: None)
+    return Plain
 
 
 def _value(text: str) -> SettingValue:
