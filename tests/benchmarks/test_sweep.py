@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from benchmark_scripts import run
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-def run(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=FOLDER, text=True, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_rates() -> None:
     pytest.importorskip("scipy")
-    shown = run("sweep_rates/run.py", "--short")
+    shown = run(FOLDER, "sweep_rates/run.py", "--short")
     cost, other = re.search(r"clrfast\.sweep ([\d.]+)%, best run's rate ([\d.]+)%", shown).groups()
     assert float(cost) < float(other)
 
@@ -31,5 +23,5 @@ def test_reading() -> None:
     """The script itself compares all runs with what pandas finds."""
     for module in ("pandas", "polars", "pyarrow"):
         pytest.importorskip(module)
-    shown = run("sweep.py", "--runs", "40", "--rows", "30", "--files", "3", "--rounds", "1")
+    shown = run(FOLDER, "sweep.py", "--runs", "40", "--rows", "30", "--files", "3", "--rounds", "1")
     assert "40 runs of 30 rows in 3 Parquet files" in shown

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "tune_grids.py"
+from benchmark_scripts import run
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_short_form_shows_all_ways() -> None:
-    done = subprocess.run([sys.executable, SCRIPT, "--short"], capture_output=True, text=True, check=True)
-    head, line = done.stdout.splitlines()
+    head, line = run(FOLDER, "tune_grids.py", "--short").splitlines()
     assert head.split() == ["optimizer", "problem", "rate", "|", "default", "|", "grids"]
     assert line.startswith("SGD 0.9")
     assert line.count("steps") == 3
